@@ -1,0 +1,103 @@
+// One event loop per core: readiness (epoll), timers, ready fibers, and a door from other threads. Everything but post() and
+// stop() is for the loop's own thread. Work that blocks in the kernel (file I/O, name look-up) goes to a BlockingPool.
+// Blocking-style calls (wait_*, sleep_until, run_blocking, Event::wait) suspend the calling fiber; the thread serves others.
+// Knows no wasm and no HTTP.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "loop/fiber.h"
+
+namespace cusp::loop {
+
+using base::Result;
+
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+inline constexpr TimePoint kNever = TimePoint::max();
+
+// Where fibers wait until somebody says so. Set-and-stay until reset(). Loop thread only.
+class Event {
+public:
+  bool is_set() const { return set_; }
+  void set();   // wakes every waiter
+  void reset() { set_ = false; }
+  // Suspends until set or until the deadline; false at the deadline. REQUIRES: on a fiber.
+  bool wait(TimePoint deadline = kNever);
+
+private:
+  friend class EventLoop;
+  friend struct AnyWait;
+  struct Waiter {
+    Fiber* fiber;
+    Waiter* next;
+    Waiter* previous;
+    bool fired;
+  };
+  bool set_ = false;
+  Waiter* first_ = nullptr;
+};
+
+// Suspends until one of `events` is set or the deadline passes; wasi:io/poll stands on this. False at the deadline.
+bool wait_any(std::span<Event* const> events, TimePoint deadline);
+
+enum class Interest : std::uint8_t { Readable = 1, Writable = 2 };
+
+class BlockingPool {
+public:
+  explicit BlockingPool(unsigned max_threads);
+  ~BlockingPool();
+  void submit(std::function<void()> work); // thread-safe
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class EventLoop {
+public:
+  static Result<std::unique_ptr<EventLoop>> create(BlockingPool* pool);
+  ~EventLoop();
+
+  // The loop whose run() is on this thread; nullptr outside.
+  static EventLoop* current();
+
+  // Serves until stop() and no fiber is left, or until stop_now().
+  void run();
+  void stop();                              // thread-safe: leave run() once all fibers have ended
+  void stop_now();                          // thread-safe: leave run() at the next turn
+  void post(std::function<void()> work);    // thread-safe: run on the loop's own stack
+
+  // Starts a fiber on a pooled stack (64 KiB and a guard page); it first runs at the loop's next turn.
+  Fiber* spawn(std::function<void()> body);
+  void wake(Fiber* fiber);                  // make a suspended fiber ready; a second wake before it runs is one wake
+  std::size_t fibers_alive() const;
+
+  // Suspends the calling fiber until the descriptor is ready. Error: Timeout at the deadline. The descriptor is registered
+  // once (edge-triggered) and must be forgotten before it is closed.
+  Result<void> wait_ready(int fd, Interest interest, TimePoint deadline = kNever);
+  void forget(int fd);
+  void sleep_until(TimePoint deadline);
+  // Runs `work` on the pool, suspending this fiber until it has ended. `work` must not touch guest memory or this fiber's locals
+  // after a cancelled wait: there is no cancelled wait, the call returns only when the work has ended.
+  void run_blocking(std::function<void()> work);
+
+  // A clock read once per turn: cheap, at most one turn old.
+  TimePoint turn_time() const;
+
+  // Runs `body` on a fiber of a loop of its own and returns when it has ended; for commands (`cusp run`) and tests.
+  static Result<void> run_one(std::function<void()> body);
+
+  struct State;
+  State& state() { return *state_; }
+
+private:
+  EventLoop();
+  std::unique_ptr<State> state_;
+};
+
+} // namespace cusp::loop
