@@ -1,0 +1,148 @@
+// The link plan: what is left of a component after compile time has resolved nesting, aliases, arguments and types. Component
+// instantiation is flattened: nested components are inlined once per instantiation, instances that only bundle items have vanished, and the
+// run time runs `steps` front to back. Stored in the artifact; executed by canon/.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/archive.h"
+#include "base/index.h"
+#include "component/types.h"
+
+namespace cusp::component {
+
+using CoreInstanceIndex = base::Index<struct CoreInstanceTag>;       // LinkPlan::core_instances
+using ComponentInstanceIndex = base::Index<struct ComponentInstanceTag>; // one handle table each; 0 is the root
+using HostImportIndex = base::Index<struct HostImportTag>;
+using LiftIndex = base::Index<struct LiftTag>;
+using TrampolineIndex = base::Index<struct TrampolineTag>;
+
+// An item of a core instance: `index` is in the module's own index space of the kind that the context asks for.
+struct CoreItem {
+  CoreInstanceIndex instance;
+  std::uint32_t index = 0;
+  template <class A> void fields(A& a) { a(instance, index); }
+};
+
+// A core function: an instance's, or one that the canonical ABI defines.
+using CoreFunc = std::variant<CoreItem, TrampolineIndex>;
+
+enum class StringEncoding : std::uint8_t { Utf8, Utf16, Latin1Utf16 };
+
+struct CanonicalOptions {
+  StringEncoding string_encoding = StringEncoding::Utf8;
+  std::optional<CoreItem> memory;
+  std::optional<CoreFunc> realloc;
+  std::optional<CoreFunc> post_return;
+  std::optional<CoreFunc> callback;
+  bool is_async = false;
+  template <class A> void fields(A& a) { a(string_encoding, memory, realloc, post_return, callback, is_async); }
+};
+
+// A component function: the host's, or a lifted core function of this plan.
+using Func = std::variant<HostImportIndex, LiftIndex>;
+
+// Spec: canon lift.
+struct Lift {
+  ComponentInstanceIndex instance; // whose function it is
+  CoreFunc core;
+  std::uint32_t type = 0;          // TypeTable::funcs, resources named as `instance` sees them
+  CanonicalOptions options;
+  template <class A> void fields(A& a) { a(instance, core, type, options); }
+};
+
+// Spec: canon lower. The caller is `instance`.
+struct Lower {
+  Func callee;
+  std::uint32_t type = 0; // TypeTable::funcs
+  CanonicalOptions options;
+  template <class A> void fields(A& a) { a(callee, type, options); }
+};
+struct ResourceNew { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
+struct ResourceRep { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
+struct ResourceDrop { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
+// The built-ins of async (task.return, waitable-set.wait, stream.read …), by name, until they have rows of their own; a plan that has one
+// does not run yet.
+struct OtherBuiltin {
+  std::string name;
+  template <class A> void fields(A& a) { a(name); }
+};
+
+// A core function that the canonical ABI makes. It becomes an abi::HostFunc in the slot.
+struct Trampoline {
+  ComponentInstanceIndex instance;
+  std::variant<Lower, ResourceNew, ResourceRep, ResourceDrop, OtherBuiltin> kind;
+  template <class A> void fields(A& a) { a(instance, kind); }
+};
+
+// A concrete resource type: one per instantiation of the component that defines it.
+struct Resource {
+  std::string name;                                // for messages and host look-up
+  std::string interface;                           // imported: "wasi:io/streams@0.2.12"; empty otherwise
+  bool imported = false;
+  ComponentInstanceIndex instance;                 // the definer
+  std::optional<CoreFunc> destructor;
+  template <class A> void fields(A& a) { a(name, interface, imported, instance, destructor); }
+};
+
+// A function that the host must give.
+struct HostImport {
+  std::string interface; // as the component writes it, with its version; empty: an import of the root world
+  std::string name;      // "[method]input-stream.read"
+  std::uint32_t type = 0;
+  template <class A> void fields(A& a) { a(interface, name, type); }
+};
+
+// One import of a core instance, in the order of the module's import section.
+using CoreArgument = std::variant<CoreItem, TrampolineIndex>;
+
+struct InstantiateCore {
+  CoreInstanceIndex instance;
+  std::uint32_t module = 0; // ArtifactMeta::modules
+  std::vector<CoreArgument> arguments;
+  template <class A> void fields(A& a) { a(instance, module, arguments); }
+};
+
+using Step = std::variant<InstantiateCore>;
+
+struct ExportedFunc {
+  LiftIndex lift;
+  template <class A> void fields(A& a) { a(lift); }
+};
+// An import that is exported again.
+struct ExportedHostFunc {
+  HostImportIndex import;
+  template <class A> void fields(A& a) { a(import); }
+};
+struct ExportedType {
+  std::optional<ValType> type;
+  std::optional<ResourceIndex> resource;
+  template <class A> void fields(A& a) { a(type, resource); }
+};
+struct Export {
+  std::string interface; // "wasi:http/incoming-handler@0.2.0"; empty: an export of the root world. Nested instances: "outer/inner"
+  std::string name;      // "handle"
+  std::variant<ExportedFunc, ExportedHostFunc, ExportedType> item;
+  template <class A> void fields(A& a) { a(interface, name, item); }
+};
+
+struct LinkPlan {
+  TypeTable types;
+  std::uint32_t component_instances = 1;
+  std::vector<std::uint32_t> core_instances; // module of every core instance
+  std::vector<Resource> resources;
+  std::vector<HostImport> host_imports;
+  std::vector<Lift> lifts;
+  std::vector<Trampoline> trampolines;
+  std::vector<Step> steps;
+  std::vector<Export> exports;
+  template <class A> void fields(A& a) {
+    a(types, component_instances, core_instances, resources, host_imports, lifts, trampolines, steps, exports);
+  }
+};
+
+} // namespace cusp::component
