@@ -1,0 +1,132 @@
+// A store is what core instances live in together: a stack to run on, the results area, limits, and what is pending after a trap.
+// Store itself serves core modules linked one by one (`cusp run` of a module, `cusp wast`, the embedding API); a Slot (slot.h) is a store of
+// fixed layout for one component instance. Used by one thread at a time; guest code runs on a fiber.
+// Traps: call() returns them as values; host frames between are unwound by returning non-zero from HostFunc::function, never skipped.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "abi/vm.h"
+#include "base/result.h"
+#include "loop/fiber.h"
+#include "runtime/code.h"
+
+namespace cusp::runtime {
+
+// One frame of a guest backtrace, innermost first.
+struct BacktraceFrame {
+  std::shared_ptr<const Code> code;
+  artifact::GuestFrame frame;
+  std::string function_name; // empty: unknown
+};
+
+struct TrapInfo {
+  abi::Trap trap = abi::Trap::Internal;
+  std::string message; // abi::trap_text, or the host function's sentence
+  std::vector<BacktraceFrame> backtrace;
+  std::string to_string() const; // several lines, Wasmtime-like: "wasm trap: …\nwasm backtrace:\n  0: 0x1f - name"
+};
+
+// Limits of one store; bytes. The memory limit counts linear memories and tables together.
+struct StoreLimits {
+  std::uint64_t memory_bytes = ~std::uint64_t{0};
+  std::uint64_t table_elements = 10'000'000;
+  std::uint32_t stack_bytes = 1024 * 1024; // for guest code, beyond the reserve for host code
+};
+
+class Instance;
+
+// What an import is satisfied with. Pointers stay valid as long as the store.
+struct ExternFunc { abi::FuncRef* func = nullptr; };
+struct ExternTable { abi::TableRecord* table = nullptr; std::uint32_t element_type = 0; std::uint64_t min = 0; std::optional<std::uint64_t> max; bool index64 = false; };
+struct ExternMemory { abi::MemoryRecord* memory = nullptr; std::uint64_t min = 0; std::optional<std::uint64_t> max; bool memory64 = false, shared = false; std::uint8_t page_size_log2 = 16; };
+struct ExternGlobal { void* global = nullptr; std::uint32_t type = 0; bool is_mutable = false; };
+using Extern = std::variant<ExternFunc, ExternTable, ExternMemory, ExternGlobal>;
+
+class Instance {
+public:
+  abi::VmContext* vmctx() const { return vmctx_; }
+  const artifact::ModuleMeta& meta() const { return code_->module(module_); }
+  const std::shared_ptr<const Code>& code() const { return code_; }
+  std::uint32_t module_index() const { return module_; }
+  // By the module's own index spaces.
+  abi::FuncRef* func(std::uint32_t index) const;
+  abi::MemoryRecord* memory(std::uint32_t index) const;
+  abi::TableRecord* table(std::uint32_t index) const;
+  void* global(std::uint32_t index) const;
+  std::optional<Extern> exported(std::string_view name) const;
+
+private:
+  friend class Store;
+  friend class Slot;
+  friend struct Instantiation;
+  abi::VmContext* vmctx_ = nullptr;
+  std::shared_ptr<const Code> code_;
+  std::uint32_t module_ = 0;
+  class Store* store_ = nullptr;
+  std::vector<bool> dropped_elems_, dropped_datas_;
+};
+
+class Store {
+public:
+  static Result<std::unique_ptr<Store>> create(const StoreLimits& limits);
+  virtual ~Store();
+
+  // Links, initialises and runs the start function. The instance belongs to the store, and stays (its writes too) when instantiation
+  // traps. Error: Unlinkable (which import, what was expected and given); Trap (last_trap() tells more); LimitExceeded.
+  Result<Instance*> instantiate(std::shared_ptr<const Code> code, std::uint32_t module, std::span<const Extern> imports);
+
+  // A host function of the given core type. `function` as in abi::HostFunc; `code` supplies the host stub of that type: the importing module's.
+  // Stubs are resolved when an importing instance is linked.
+  abi::FuncRef* add_host_func(const artifact::FuncTypeMeta& type, std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*),
+                              void* environment);
+  Extern add_table(const artifact::TableMeta& meta);
+  Extern add_memory(const artifact::MemoryMeta& meta);
+  Extern add_global(const artifact::GlobalMeta& meta, abi::ValRaw value);
+
+  // Runs a guest function on this store's stack. REQUIRES: on a fiber (EventLoop::run_one will do). `values` holds the parameters and takes the results.
+  // Error: Trap. Reentrant: a host function may call back into the guest.
+  Result<void> call(const abi::FuncRef& func, abi::ValRaw* values);
+  // The same for a guest function whose entry trampoline is known already: the fast path, without look-ups.
+  bool call_entry(const void* entry, abi::VmContext* callee, const void* code, abi::ValRaw* values); // false: trapped, see last_trap()
+
+  const TrapInfo& last_trap() const { return last_trap_; }
+  // From a host function about to return non-zero.
+  void set_pending_trap(abi::Trap trap, std::string message);
+
+  // Absolute steady-clock time at which running guest code is stopped with Trap::Timeout; nullopt: never. Works by timer signal.
+  void set_deadline(std::optional<std::int64_t> steady_ns);
+
+  std::uint64_t memory_in_use() const { return memory_in_use_; }
+  void* user = nullptr; // the owner's (canon's component instance)
+
+protected:
+  Store() = default;
+  friend struct Instantiation;
+  friend struct Activation;
+  StoreLimits limits_;
+  std::uint64_t memory_in_use_ = 0;
+  loop::StackView stack_{};
+  std::uint8_t* results_ = nullptr;
+  TrapInfo last_trap_;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Process-wide: signal handlers (SIGSEGV, SIGBUS, SIGILL, SIGFPE, the preemption timer), once, before any guest code runs; idempotent.
+// Also probes userfaultfd, PAGEMAP_SCAN, address space; features() tells what was found.
+Result<void> initialize();
+struct HostFeatures {
+  bool userfaultfd_wp = false, pagemap_scan = false, pkeys = false;
+  bool large_address_space = true;
+};
+const HostFeatures& host_features();
+
+} // namespace cusp::runtime
