@@ -1,0 +1,48 @@
+# cusp_guest(NAME WORLD SOURCES ...) builds a component from C++ with clang, wasi-libc and wasm-tools: guests/NAME.wasm in the build
+# tree, part of the target `guests`. cusp_core_guest(NAME SOURCES ...) builds a WASI 0.1 or bare core module.
+find_program(WASM_TOOLS wasm-tools HINTS ${CMAKE_SOURCE_DIR}/.cache/tools/bin)
+find_program(GUEST_CLANG clang++-22 REQUIRED)
+add_custom_target(guests ALL)
+set(_kit ${CMAKE_SOURCE_DIR}/include)
+
+function(cusp_guest name world)
+  set(_out ${CMAKE_BINARY_DIR}/guests/${name})
+  add_custom_command(OUTPUT ${_out}.wasm
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
+    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti -mexec-model=reactor
+      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--strip-debug -o ${_out}.core.wasm
+    COMMAND ${WASM_TOOLS} component embed ${_kit}/cusp/guest/wit --world ${world} ${_out}.core.wasm -o ${_out}.embed.wasm
+    COMMAND ${WASM_TOOLS} component new ${_out}.embed.wasm -o ${_out}.wasm
+    DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/wit/world.wit
+    VERBATIM)
+  add_custom_target(guest_${name} DEPENDS ${_out}.wasm)
+  add_dependencies(guests guest_${name})
+endfunction()
+
+function(cusp_core_guest name)
+  set(_out ${CMAKE_BINARY_DIR}/guests/${name})
+  add_custom_command(OUTPUT ${_out}.wasm
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
+    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti -nostartfiles
+      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--no-entry -Wl,--export-dynamic -o ${_out}.wasm
+    DEPENDS ${ARGN} VERBATIM)
+  add_custom_target(guest_${name} DEPENDS ${_out}.wasm)
+  add_dependencies(guests guest_${name})
+endfunction()
+
+if(WASM_TOOLS)
+  cusp_guest(hello-http cusp:guest/http ${CMAKE_SOURCE_DIR}/examples/hello-http/hello.cpp)
+  file(GLOB _guests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/guests/*.cpp)
+  foreach(_guest ${_guests})
+    get_filename_component(_name ${_guest} NAME_WE)
+    if(_name MATCHES "^http-")
+      cusp_guest(${_name} cusp:guest/http-full ${_guest})
+    elseif(_name MATCHES "^cli-")
+      cusp_guest(${_name} cusp:guest/command ${_guest})
+    else()
+      cusp_core_guest(${_name} ${_guest})
+    endif()
+  endforeach()
+else()
+  message(STATUS "wasm-tools not found: guests are not built; run scripts/dev setup")
+endif()
