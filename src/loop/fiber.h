@@ -42,6 +42,9 @@ public:
   // What belongs to the work of this fiber (request id, deadline, limits). Owned by whoever sets it.
   void* local = nullptr;
 
+  // The innermost activation of guest code on this fiber; belongs to runtime/, whose signal handlers find the guest by it.
+  void* guest = nullptr;
+
   EventLoop& loop() const { return *loop_; }
 
   Fiber(const Fiber&) = delete;
