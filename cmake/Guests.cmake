@@ -13,7 +13,7 @@ function(cusp_guest name world)
       -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--strip-debug -o ${_out}.core.wasm
     COMMAND ${WASM_TOOLS} component embed ${_kit}/cusp/guest/wit --world ${world} ${_out}.core.wasm -o ${_out}.embed.wasm
     COMMAND ${WASM_TOOLS} component new ${_out}.embed.wasm -o ${_out}.wasm
-    DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/wit/world.wit
+    DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/system.hpp ${_kit}/cusp/guest/wit/world.wit
     VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${_out}.wasm)
   add_dependencies(guests guest_${name})
