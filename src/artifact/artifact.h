@@ -75,6 +75,8 @@ public:
   enum class Verify : std::uint8_t { Header, Full }; // Full also checks .cusp.sum: for files that did not come from the store
   static Result<std::shared_ptr<const Artifact>> open(const std::string& path, Verify verify);
   static Result<std::shared_ptr<const Artifact>> from_fd(base::UniqueFd fd, Verify verify, std::string name);
+  // Bytes that no file holds (the compiler's own output, tests): copied into sealed memory, Verify::Full.
+  static Result<std::shared_ptr<const Artifact>> from_bytes(std::span<const std::uint8_t> bytes, std::string name);
   ~Artifact();
 
   const ArtifactKey& key() const { return key_; }

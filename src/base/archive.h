@@ -5,6 +5,7 @@
 // never undefined behaviour, and no allocation exceeds the size of the input.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -26,6 +27,8 @@ template <class T> struct IsOptional : std::false_type {};
 template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
 template <class T> struct IsVariant : std::false_type {};
 template <class... T> struct IsVariant<std::variant<T...>> : std::true_type {};
+template <class T> struct IsByteArray : std::false_type {};
+template <std::size_t N> struct IsByteArray<std::array<std::uint8_t, N>> : std::true_type {};
 template <class T> struct IsIndex : std::false_type {};
 template <class T> struct IsIndex<Index<T>> : std::true_type {};
 
@@ -55,11 +58,13 @@ private:
     } else if constexpr (IsVariant<T>::value) {
       std::uint8_t which = static_cast<std::uint8_t>(member.index());
       put(which);
-      std::visit([this](auto& alternative) { put(alternative); }, member);
+      std::visit([this](auto& alternative) { this->put(alternative); }, member);
     } else if constexpr (IsIndex<T>::value) {
       put(member.value);
     } else if constexpr (std::is_enum_v<T> || std::is_arithmetic_v<T>) {
       put_raw(&member, sizeof member);
+    } else if constexpr (IsByteArray<T>::value) {
+      put_raw(member.data(), member.size());
     } else if constexpr (std::is_empty_v<T>) {
     } else {
       member.fields(*this);
@@ -128,6 +133,8 @@ private:
       member = byte != 0;
     } else if constexpr (std::is_enum_v<T> || std::is_arithmetic_v<T>) {
       get_raw(&member, sizeof member);
+    } else if constexpr (IsByteArray<T>::value) {
+      get_raw(member.data(), member.size());
     } else if constexpr (std::is_empty_v<T>) {
     } else {
       member.fields(*this);
