@@ -31,13 +31,11 @@ public:
   bool wait(TimePoint deadline = kNever);
 
 private:
-  friend class EventLoop;
   friend struct AnyWait;
   struct Waiter {
     Fiber* fiber;
     Waiter* next;
     Waiter* previous;
-    bool fired;
   };
   bool set_ = false;
   Waiter* first_ = nullptr;
@@ -72,8 +70,9 @@ public:
   void stop_now();                          // thread-safe: leave run() at the next turn
   void post(std::function<void()> work);    // thread-safe: run on the loop's own stack
 
-  // Starts a fiber on a pooled stack (64 KiB and a guard page); it first runs at the loop's next turn.
-  Fiber* spawn(std::function<void()> body);
+  // Starts a fiber; it first runs at the loop's next turn. Stacks of the default size (and a guard page) are pooled.
+  static const std::size_t kDefaultStackBytes;
+  Fiber* spawn(std::function<void()> body, std::size_t stack_bytes = kDefaultStackBytes);
   void wake(Fiber* fiber);                  // make a suspended fiber ready; a second wake before it runs is one wake
   std::size_t fibers_alive() const;
 
