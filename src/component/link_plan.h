@@ -133,6 +133,9 @@ struct Export {
 struct LinkPlan {
   TypeTable types;
   std::uint32_t component_instances = 1;
+  // The enclosing instance of every component instance (the root's: itself). Entering one enters those around it too, so that canon/
+  // can tell a re-entrance from a child that calls its parent. Empty: all are children of the root.
+  std::vector<std::uint32_t> component_parents;
   std::vector<std::uint32_t> core_instances; // module of every core instance
   std::vector<Resource> resources;
   std::vector<HostImport> host_imports;
@@ -141,7 +144,7 @@ struct LinkPlan {
   std::vector<Step> steps;
   std::vector<Export> exports;
   template <class A> void fields(A& a) {
-    a(types, component_instances, core_instances, resources, host_imports, lifts, trampolines, steps, exports);
+    a(types, component_instances, component_parents, core_instances, resources, host_imports, lifts, trampolines, steps, exports);
   }
 };
 

@@ -1,0 +1,111 @@
+// Resources: their types, the host's own objects behind them, and the handle table of a component instance.
+// A host resource is a C++ object: its handle-table entry holds the pointer, dropping the last own handle deletes it.
+// The type of the resource is the address of a constant made from the C++ type, so checking a handle is one comparison
+// and needs no look-up. The table also holds what async brings (waitables, waitable sets, streams …), so its entries
+// are a tagged union from the start. Indices are as the reference has them: 0 is never a handle, freed indices are
+// reused last in, first out. Spec: CanonicalABI.md, "Table State", "Resource State".
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "component/link_plan.h"
+
+namespace cusp::canon {
+
+struct Task;
+struct Waitable;
+class WaitableSet;
+
+// Identity is the address. Host types are constants (kHostResource); a guest's belong to the ComponentCode.
+struct ResourceType {
+  void (*destroy)(const ResourceType& type, std::uint64_t rep) = nullptr; // host resources; null: nothing to do
+  component::ResourceIndex index{};                                       // a guest's: LinkPlan::resources
+  component::ComponentInstanceIndex instance{};                           // a guest's: who implements it
+  bool is_host = false;
+  void* user = nullptr; // dynamic host resources
+};
+
+namespace detail {
+template <class T> void destroy_host_object(const ResourceType&, std::uint64_t rep) {
+  delete reinterpret_cast<T*>(static_cast<std::uintptr_t>(rep));
+}
+} // namespace detail
+
+// The resource type of the host objects of class T. T must be complete; its destructor must not suspend the fiber.
+template <class T> inline constexpr ResourceType kHostResource{&detail::destroy_host_object<T>, {}, {}, true, nullptr};
+
+// An object handed over. As a parameter: the guest gave it up. As a result: the guest gets it.
+template <class T> class Own {
+public:
+  Own() = default;
+  Own(std::unique_ptr<T> object) : object_(std::move(object)) {}
+  T* operator->() const { return object_.get(); }
+  T& operator*() const { return *object_; }
+  explicit operator bool() const { return object_ != nullptr; }
+  std::unique_ptr<T> take() { return std::move(object_); }
+
+private:
+  std::unique_ptr<T> object_;
+};
+
+template <class T, class... A> Own<T> make_own(A&&... arguments) {
+  return Own<T>(std::make_unique<T>(std::forward<A>(arguments)...));
+}
+
+// An object lent for the length of one call. Never keep it.
+template <class T> class Borrow {
+public:
+  Borrow() = default;
+  explicit Borrow(T* object) : object_(object) {}
+  T* operator->() const { return object_; }
+  T& operator*() const { return *object_; }
+  T* get() const { return object_; }
+
+private:
+  T* object_ = nullptr;
+};
+
+struct TableEntry {
+  enum class Kind : std::uint8_t { Free, Resource, Waitable, WaitableSet };
+  Kind kind = Kind::Free;
+  bool own = false;        // Resource
+  std::uint32_t lends = 0; // Resource: calls in flight that borrowed it
+  const ResourceType* type = nullptr;
+  union {
+    std::uint64_t rep = 0; // Resource: host object or the guest's number
+    Waitable* waitable;
+    WaitableSet* waitable_set;
+    std::uint32_t next_free; // Free; 0: none
+  };
+  Task* borrow_scope = nullptr; // a borrow handle: the task that must drop it before it returns
+};
+
+// The handle table of one component instance. Owned by it; one thread. Never shrinks its storage, so a reused instance
+// allocates nothing.
+class ResourceTable {
+public:
+  static constexpr std::uint32_t kMaxLength = (1u << 28) - 1;
+
+  // nullptr: no such handle.
+  TableEntry* get(std::uint32_t index) {
+    return index < entries_.size() && entries_[index].kind != TableEntry::Kind::Free ? &entries_[index] : nullptr;
+  }
+  // 0: the table is full.
+  std::uint32_t add(const TableEntry& entry);
+  // REQUIRES: get(index).
+  void remove(std::uint32_t index);
+  std::uint32_t alive() const { return alive_; }
+  void set_max_length(std::uint32_t length) { max_length_ = length < kMaxLength ? length : kMaxLength; }
+  // Deletes what own handles of host resources hold, newest first, and empties the table. Guest destructors do not run.
+  void clear();
+
+private:
+  std::vector<TableEntry> entries_ = std::vector<TableEntry>(1);
+  std::uint32_t first_free_ = 0, alive_ = 0, max_length_ = kMaxLength;
+};
+
+} // namespace cusp::canon
