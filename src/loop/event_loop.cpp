@@ -24,11 +24,10 @@ const std::size_t EventLoop::kDefaultStackBytes = 64 * 1024;
 
 namespace {
 
-// A descriptor's readiness: edges that nobody has consumed yet, and who waits for one.
-struct Registration {
-  bool registered = false, readable = false, writable = false;
-  Fiber* reader = nullptr;
-  Fiber* writer = nullptr;
+struct Watch {
+  Event* readable = nullptr;
+  Event* writable = nullptr;
+  Event* hangup = nullptr;
 };
 
 } // namespace
@@ -38,7 +37,7 @@ struct EventLoop::State {
   BlockingPool* pool = nullptr;
   StackPool stacks{kDefaultStackBytes};
   TimerHeap timers;
-  std::vector<Registration> registrations;
+  std::vector<Watch> watches; // by descriptor
   Fiber* first_ready = nullptr;
   Fiber* last_ready = nullptr;
   std::size_t alive = 0;
@@ -162,17 +161,12 @@ void EventLoop::State::poll() {
       run_posted();
       continue;
     }
-    if (static_cast<std::size_t>(fd) >= registrations.size()) continue;
-    Registration& entry = registrations[static_cast<std::size_t>(fd)];
+    if (static_cast<std::size_t>(fd) >= watches.size() || !watches[static_cast<std::size_t>(fd)].readable) continue;
+    const Watch& watch = watches[static_cast<std::size_t>(fd)];
     std::uint32_t what = events[i].events;
-    if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-      entry.readable = true;
-      if (entry.reader) entry.reader->loop().wake(entry.reader);
-    }
-    if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
-      entry.writable = true;
-      if (entry.writer) entry.writer->loop().wake(entry.writer);
-    }
+    if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) watch.readable->set();
+    if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) watch.writable->set();
+    if (watch.hangup && (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) watch.hangup->set();
   }
   while (Timer* timer = timers.pop_due(now)) timer->fiber->loop().wake(timer->fiber);
 }
@@ -189,41 +183,22 @@ void EventLoop::run() {
   thread.loop = outer;
 }
 
-Result<void> EventLoop::wait_ready(int fd, Interest interest, TimePoint deadline) {
+Result<void> EventLoop::watch(int fd, Event& readable, Event& writable, Event* hangup) {
   State& state = *state_;
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
+  if (epoll_ctl(state.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return base::fail_errno("watch", "a descriptor", errno);
   std::size_t index = static_cast<std::size_t>(fd);
-  if (index >= state.registrations.size()) state.registrations.resize(index + 64);
-  if (!state.registrations[index].registered) {
-    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
-    if (epoll_ctl(state.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return base::fail_errno("watch", "a descriptor", errno);
-    state.registrations[index].registered = true;
-  }
-  Fiber* self = Fiber::current();
-  bool reading = interest == Interest::Readable;
-  Timer timer{.deadline = deadline, .fiber = self};
-  if (deadline != kNever) state.timers.arm(timer);
-  for (;;) {
-    Registration& entry = state.registrations[index]; // the vector may have grown while suspended
-    bool& ready = reading ? entry.readable : entry.writable;
-    Fiber*& waiter = reading ? entry.reader : entry.writer;
-    if (ready || timer.fired) {
-      waiter = nullptr;
-      state.timers.disarm(timer);
-      if (!ready) return base::fail(base::ErrorCode::Timeout, "the time limit was reached");
-      ready = false;
-      return {};
-    }
-    waiter = self;
-    Fiber::suspend();
-  }
+  if (index >= state.watches.size()) state.watches.resize(index + 64);
+  state.watches[index] = Watch{&readable, &writable, hangup};
+  return {};
 }
 
 void EventLoop::forget(int fd) {
   State& state = *state_;
   std::size_t index = static_cast<std::size_t>(fd);
-  if (index >= state.registrations.size() || !state.registrations[index].registered) return;
+  if (index >= state.watches.size() || !state.watches[index].readable) return;
   epoll_ctl(state.epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
-  state.registrations[index] = Registration{};
+  state.watches[index] = Watch{};
 }
 
 void EventLoop::sleep_until(TimePoint deadline) {

@@ -1,6 +1,6 @@
 // One event loop per core: readiness (epoll), timers, ready fibers, and a door from other threads. Everything but post() and
 // stop() is for the loop's own thread. Work that blocks in the kernel (file I/O, name look-up) goes to a BlockingPool.
-// Blocking-style calls (wait_*, sleep_until, run_blocking, Event::wait) suspend the calling fiber; the thread serves others.
+// Blocking-style calls (sleep_until, run_blocking, Event::wait, wait_any) suspend the calling fiber; the thread serves others.
 // Knows no wasm and no HTTP.
 #pragma once
 
@@ -44,8 +44,6 @@ private:
 // Suspends until one of `events` is set or the deadline passes; wasi:io/poll stands on this. False at the deadline.
 bool wait_any(std::span<Event* const> events, TimePoint deadline);
 
-enum class Interest : std::uint8_t { Readable = 1, Writable = 2 };
-
 class BlockingPool {
 public:
   explicit BlockingPool(unsigned max_threads);
@@ -76,9 +74,9 @@ public:
   void wake(Fiber* fiber);                  // make a suspended fiber ready; a second wake before it runs is one wake
   std::size_t fibers_alive() const;
 
-  // Suspends the calling fiber until the descriptor is ready. Error: Timeout at the deadline. The descriptor is registered
-  // once (edge-triggered) and must be forgotten before it is closed.
-  Result<void> wait_ready(int fd, Interest interest, TimePoint deadline = kNever);
+  // Watches a descriptor, edge-triggered: sets the events when it becomes readable, becomes writable, or the peer has hung up (`hangup` may be
+  // null). Whoever drains the descriptor resets them. The events must live until forget(), which must come before close().
+  Result<void> watch(int fd, Event& readable, Event& writable, Event* hangup = nullptr);
   void forget(int fd);
   void sleep_until(TimePoint deadline);
   // Runs `work` on the pool, suspending this fiber until it has ended. `work` must not touch guest memory or this fiber's locals
