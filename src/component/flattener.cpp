@@ -58,6 +58,7 @@ private:
     Environment* outer = env_;
     Environment* env = new_environment(component.scope, std::move(path));
     env->instance = ComponentInstanceIndex(plan_.component_instances++);
+    plan_.component_parents.push_back(outer ? outer->instance.value : 0);
     auto result = std::make_shared<InstanceEntity>();
     for (const ast::Definition& definition : component.component->definitions) {
       env_ = env;
