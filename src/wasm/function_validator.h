@@ -215,7 +215,9 @@ private:
   bool check_ArrayInitData(ArrayDataImm&);
   bool check_ArrayInitElem(ArrayElemImm&);
   bool check_RefTest(CastImm&);
+  bool check_RefTest(CastNullImm&);
   bool check_RefCast(CastImm&);
+  bool check_RefCast(CastNullImm&);
   bool check_BrOnCast(BrOnCastImm&);
   bool check_BrOnCastFail(BrOnCastImm&);
   bool check_AnyConvertExtern(NoImm&);
