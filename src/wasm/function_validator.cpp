@@ -200,7 +200,7 @@ bool FunctionValidator::type_mismatch(ValType expected, ValType actual) {
 bool FunctionValidator::pop_slow(ValType expected, ValType& actual) {
   const Frame& frame = control_.back();
   if (operands_.size() == frame.height) {
-    if (!frame.unreachable) return type_mismatch(expected, ValType());
+    if (!frame.polymorphic) return type_mismatch(expected, ValType());
     actual = ValType::bottom();
     return true;
   }
@@ -219,7 +219,7 @@ bool FunctionValidator::pop(std::span<const ValType> expected) {
 bool FunctionValidator::pop_any(ValType& actual) {
   const Frame& frame = control_.back();
   if (operands_.size() == frame.height) {
-    if (!frame.unreachable) return invalid(fmt::format("type mismatch: {} expects an operand, but nothing is on the stack", op_text(op_)));
+    if (!frame.polymorphic) return invalid(fmt::format("type mismatch: {} expects an operand, but nothing is on the stack", op_text(op_)));
     actual = ValType::bottom();
     return true;
   }
@@ -277,7 +277,7 @@ bool FunctionValidator::next_arm(FrameImm& imm, FrameKind kind) {
 void FunctionValidator::set_unreachable() {
   Frame& frame = control_.back();
   operands_.resize(frame.height);
-  frame.unreachable = true;
+  frame.unreachable = frame.polymorphic = true;
 }
 
 bool FunctionValidator::check_depth(std::uint32_t depth) {

@@ -38,6 +38,7 @@ struct Frame {
   FrameKind kind = FrameKind::Block;
   bool entered_reachable = true; // the code around its start was reachable
   bool unreachable = false;      // the code at this point, inside it, is not
+  bool polymorphic = false;      // after an unconditional branch inside it: its operands are of any type
   std::uint32_t height = 0;      // operands below its parameters
   std::uint32_t init_height = 0; // initialised non-defaultable locals on entry
   BlockType type;
