@@ -1,0 +1,27 @@
+#include "wasi/context.h"
+
+#include <cstring>
+
+namespace cusp::wasi {
+
+bool block_any(canon::CallContext& cx, std::span<Waitable* const> what) {
+  switch (wait_for_any(what, cx.host<Context>().deadline)) {
+  case WaitOutcome::Ready: return true;
+  case WaitOutcome::Deadline: cx.trap("the time limit was reached while the guest waited", abi::Trap::Timeout); return false;
+  case WaitOutcome::Forever: cx.trap("the guest waits for something that cannot happen any more"); return false;
+  }
+  return false;
+}
+
+bool block(canon::CallContext& cx, Waitable& what) {
+  Waitable* one = &what;
+  return block_any(cx, std::span<Waitable* const>(&one, 1));
+}
+
+canon::GuestBytes to_guest(canon::CallContext& cx, std::span<const std::uint8_t> bytes) {
+  canon::GuestBytes list = cx.new_bytes(static_cast<std::uint32_t>(bytes.size()));
+  if (!cx.trapped() && !bytes.empty()) std::memcpy(list.host_pointer, bytes.data(), bytes.size());
+  return list;
+}
+
+} // namespace cusp::wasi

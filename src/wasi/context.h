@@ -1,0 +1,62 @@
+// What belongs to one use of a component instance: whose it is, until when it may run, where its output goes. The embedder makes one per
+// request on its stack; it costs nothing, because what does not change between requests stands in the shared, immutable Config. Host functions
+// find it through CallContext::host<Context>(). It must outlive the instance's handles: reset the instance first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "canon/context.h"
+#include "wasi/filesystem/descriptor.h"
+#include "wasi/io/streams.h"
+
+namespace cusp::wasi {
+
+class ServerExchange;
+
+struct Preopen {
+  std::shared_ptr<const OpenFile> directory;
+  std::string guest_path;
+  bool writable = true;
+};
+
+// Shared by all requests and threads.
+struct Config {
+  std::vector<std::string> arguments;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<Preopen> preopens;
+  IoMode file_io = IoMode::Pool;
+  bool outgoing_http = true;
+};
+
+// The guest's standard streams. Made when the guest asks for one.
+class Stdio {
+public:
+  virtual ~Stdio() = default;
+  virtual Ref<InputSource> stdin_source() { return Ref<InputSource>(new EmptySource); }
+  virtual Ref<OutputSink> stdout_sink() { return Ref<OutputSink>(new DiscardSink); }
+  virtual Ref<OutputSink> stderr_sink() { return Ref<OutputSink>(new DiscardSink); }
+  virtual bool is_terminal(int) const { return false; } // 0, 1, 2
+};
+
+struct Context {
+  const Config* config = nullptr;
+  Stdio* stdio = nullptr;
+  loop::TimePoint deadline = loop::kNever; // the guest waits no longer than this
+  ServerExchange* exchange = nullptr;      // the HTTP request being answered
+  std::optional<std::uint8_t> exit_code;   // set by wasi:cli/exit, which then traps
+  std::uint64_t insecure_state = 0;        // of random's insecure generator; 0: not seeded
+};
+
+// Suspends until ready. False: cx has trapped (out of time, or nothing could end the wait).
+bool block(canon::CallContext& cx, Waitable& what);
+bool block_any(canon::CallContext& cx, std::span<Waitable* const> what);
+
+// A list<u8> result made from host bytes.
+canon::GuestBytes to_guest(canon::CallContext& cx, std::span<const std::uint8_t> bytes);
+
+} // namespace cusp::wasi

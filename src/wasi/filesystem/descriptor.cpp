@@ -1,0 +1,224 @@
+#include "wasi/filesystem/descriptor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "canon/strings.h"
+#include "wasi/filesystem/beneath.h"
+#include "wasi/filesystem/file_stream.h"
+
+namespace cusp::wasi {
+
+base::Result<std::shared_ptr<const OpenFile>> Descriptor::open_root(const std::string& path) {
+  auto file = std::make_shared<OpenFile>();
+  file->fd = base::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct ::stat stat {};
+  if (!file->fd || fstat(file->fd.get(), &stat) != 0) return base::fail_errno("open", path, errno);
+  file->mode = stat.st_mode;
+  return file;
+}
+
+Descriptor::Descriptor(std::shared_ptr<const OpenFile> root, bool writable, IoMode mode)
+    : Descriptor(std::move(root), writable ? DescriptorFlags::Read | DescriptorFlags::MutateDirectory : DescriptorFlags::Read, writable, mode) {}
+
+DescriptorType Descriptor::type() const { return type_of(file_->mode); }
+
+FileResult<void> Descriptor::may_change() const {
+  if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
+  if (!writable_) return std::unexpected(FileError::NotPermitted);
+  return {};
+}
+
+FileResult<std::vector<std::uint8_t>> Descriptor::read(std::uint64_t length, std::uint64_t offset) {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Read)) return std::unexpected(FileError::BadDescriptor);
+  std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(length, kMaxFileRead));
+  auto count = read_file(file_, bytes, offset, mode_);
+  if (!count) return std::unexpected(count.error());
+  bytes.resize(*count);
+  return bytes;
+}
+
+FileResult<std::uint64_t> Descriptor::write(std::span<const std::uint8_t> bytes, std::uint64_t offset) {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  auto count = write_file(file_, bytes.first(std::min(bytes.size(), kMaxFileRead)), offset, mode_);
+  if (!count) return std::unexpected(count.error());
+  return *count;
+}
+
+FileResult<Ref<InputSource>> Descriptor::read_stream(std::uint64_t offset) {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Read)) return std::unexpected(FileError::BadDescriptor);
+  return Ref<InputSource>(new FileSource(file_, offset, mode_));
+}
+
+FileResult<Ref<OutputSink>> Descriptor::write_stream(std::uint64_t offset) {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  return Ref<OutputSink>(new FileSink(file_, offset, mode_));
+}
+
+FileResult<Ref<OutputSink>> Descriptor::append_stream() {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  return Ref<OutputSink>(new FileSink(file_, kAppend, mode_));
+}
+
+FileResult<void> Descriptor::advise(std::uint64_t offset, std::uint64_t length, Advice advice) {
+  static constexpr int kAdvice[] = {POSIX_FADV_NORMAL, POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM, POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED, POSIX_FADV_NOREUSE};
+  if (file_->is_directory()) return std::unexpected(FileError::BadDescriptor);
+  if ((offset | length) >> 63) return std::unexpected(FileError::Invalid);
+  int error = posix_fadvise(file_->fd.get(), static_cast<off_t>(offset), static_cast<off_t>(length), kAdvice[static_cast<std::size_t>(advice)]);
+  if (error != 0) return std::unexpected(file_error(error));
+  return {};
+}
+
+FileResult<void> Descriptor::set_size(std::uint64_t size) {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  if (size >> 63) return std::unexpected(FileError::Invalid);
+  return run_blocking(mode_, [&]() -> FileResult<void> {
+    if (ftruncate(file_->fd.get(), static_cast<off_t>(size)) != 0) return last_error();
+    return {};
+  });
+}
+
+FileResult<void> Descriptor::sync(bool data_only) {
+  return run_blocking(mode_, [&]() -> FileResult<void> {
+    // A directory or file opened for reading need not support it: nothing of ours is pending then.
+    int done = data_only ? fdatasync(file_->fd.get()) : fsync(file_->fd.get());
+    if (done != 0 && errno != EINVAL && errno != EROFS) return last_error();
+    return {};
+  });
+}
+
+FileResult<void> Descriptor::set_times(const NewTimestamp& access, const NewTimestamp& modification) {
+  if (!writable_ || (!file_->is_directory() && !has(flags_, DescriptorFlags::Write))) return std::unexpected(FileError::NotPermitted);
+  auto [first, second] = to_times(access, modification);
+  timespec times[2] = {first, second};
+  return run_blocking(mode_, [&]() -> FileResult<void> {
+    if (futimens(file_->fd.get(), times) != 0) return last_error();
+    return {};
+  });
+}
+
+FileResult<DescriptorStat> Descriptor::stat() {
+  struct ::stat stat {};
+  if (fstat(file_->fd.get(), &stat) != 0) return last_error();
+  return to_stat(stat);
+}
+
+FileResult<MetadataHash> Descriptor::metadata_hash() {
+  struct ::stat stat {};
+  if (fstat(file_->fd.get(), &stat) != 0) return last_error();
+  return to_hash(stat);
+}
+
+bool Descriptor::is_same_object(const Descriptor& other) const {
+  struct ::stat mine {}, theirs {};
+  return fstat(file_->fd.get(), &mine) == 0 && fstat(other.file_->fd.get(), &theirs) == 0 && mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
+}
+
+FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags, std::string_view path, OpenFlags open_flags, DescriptorFlags flags) {
+  if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
+  bool write = has(flags, DescriptorFlags::Write);
+  bool makes = (open_flags & (OpenFlags::Create | OpenFlags::Exclusive | OpenFlags::Truncate)) != OpenFlags::None;
+  if (has(open_flags, OpenFlags::Directory) && makes) return std::unexpected(FileError::Invalid);
+  if (!writable_ && (write || makes || has(flags, DescriptorFlags::MutateDirectory))) return std::unexpected(FileError::NotPermitted);
+  auto name = kernel_path(path);
+  if (!name) return std::unexpected(name.error());
+
+  // What is not opened for writing is opened for reading: the kernel has no third way.
+  bool read = has(flags, DescriptorFlags::Read) || !write;
+  std::uint64_t how = read && write ? O_RDWR : write ? O_WRONLY : O_RDONLY;
+  if (has(open_flags, OpenFlags::Create)) how |= O_CREAT;
+  if (has(open_flags, OpenFlags::Directory)) how |= O_DIRECTORY;
+  if (has(open_flags, OpenFlags::Exclusive)) how |= O_EXCL;
+  if (has(open_flags, OpenFlags::Truncate)) how |= O_TRUNC;
+  if (!has(path_flags, PathFlags::SymlinkFollow)) how |= O_NOFOLLOW;
+  if (has(flags, DescriptorFlags::FileIntegritySync)) how |= O_SYNC;
+  if (has(flags, DescriptorFlags::DataIntegritySync)) how |= O_DSYNC;
+  auto fd = open_beneath(file_->fd.get(), *name, how, how & O_CREAT ? 0666 : 0, mode_);
+  if (!fd) return std::unexpected(fd.error());
+  auto file = std::make_shared<OpenFile>();
+  file->fd = *std::move(fd);
+  struct ::stat stat {};
+  if (fstat(file->fd.get(), &stat) != 0) return last_error();
+  file->mode = stat.st_mode;
+  DescriptorFlags granted = flags & (DescriptorFlags::FileIntegritySync | DescriptorFlags::DataIntegritySync | DescriptorFlags::RequestedWriteSync);
+  if (read) granted = granted | DescriptorFlags::Read;
+  if (write) granted = granted | DescriptorFlags::Write;
+  if (file->is_directory() && writable_) granted = granted | DescriptorFlags::MutateDirectory;
+  return std::make_unique<Descriptor>(std::move(file), granted, writable_, mode_);
+}
+
+FileResult<struct ::stat> Descriptor::lookup(PathFlags flags, std::string_view path) {
+  if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
+  auto name = kernel_path(path);
+  if (!name) return std::unexpected(name.error());
+  std::uint64_t how = O_PATH | (has(flags, PathFlags::SymlinkFollow) ? 0 : O_NOFOLLOW);
+  auto fd = open_beneath(file_->fd.get(), *name, how, 0, mode_);
+  if (!fd) return std::unexpected(fd.error());
+  struct ::stat stat {};
+  if (fstat(fd->get(), &stat) != 0) return last_error();
+  return stat;
+}
+
+FileResult<DescriptorStat> Descriptor::stat_at(PathFlags flags, std::string_view path) {
+  auto stat = lookup(flags, path);
+  if (!stat) return std::unexpected(stat.error());
+  return to_stat(*stat);
+}
+
+FileResult<MetadataHash> Descriptor::metadata_hash_at(PathFlags flags, std::string_view path) {
+  auto stat = lookup(flags, path);
+  if (!stat) return std::unexpected(stat.error());
+  return to_hash(*stat);
+}
+
+FileResult<std::unique_ptr<DirectoryEntryStream>> Descriptor::read_directory() {
+  if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
+  base::UniqueFd fd(openat(file_->fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return last_error();
+  return std::make_unique<DirectoryEntryStream>(std::move(fd), mode_);
+}
+
+FileResult<std::optional<DirectoryEntry>> DirectoryEntryStream::next() {
+  struct Record { // linux_dirent64
+    std::uint64_t inode;
+    std::int64_t offset;
+    std::uint16_t size;
+    std::uint8_t type;
+    char name[];
+  };
+  for (;;) {
+    if (at_ == filled_) {
+      buffer_.resize(32 * 1024);
+      auto got = run_blocking(mode_, [&]() -> FileResult<std::size_t> {
+        long count = syscall(SYS_getdents64, directory_.get(), buffer_.data(), buffer_.size());
+        if (count < 0) return last_error();
+        return static_cast<std::size_t>(count);
+      });
+      if (!got) return std::unexpected(got.error());
+      at_ = 0;
+      filled_ = *got;
+      if (filled_ == 0) return std::nullopt;
+    }
+    const auto* record = reinterpret_cast<const Record*>(buffer_.data() + at_);
+    at_ += record->size;
+    std::string_view name(record->name);
+    if (name == "." || name == "..") continue;
+    if (!canon::is_utf8(name)) return std::unexpected(FileError::IllegalByteSequence);
+    DirectoryEntry entry{type_of(static_cast<mode_t>(record->type) << 12), std::string(name)}; // DT_* are the S_IF* bits
+    if (record->type == 0) {
+      struct ::stat stat {};
+      if (fstatat(directory_.get(), entry.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) == 0) entry.type = type_of(stat.st_mode);
+    }
+    return entry;
+  }
+}
+
+} // namespace cusp::wasi
