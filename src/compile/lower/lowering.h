@@ -1,6 +1,7 @@
-// Lowers validated bodies to LLVM IR. One GroupModule is one llvm::Module: the functions of one group, to be optimised and emitted on
-// one thread, and declarations of everything they call. Symbols between groups are those of symbol_name.h.
-// REQUIRES: the wasm::Module outlives the group. Not thread-safe; several groups of one module may be lowered at once.
+// Lowers validated bodies to LLVM IR. One GroupModule is one llvm::Module: the functions of one group, to be optimised
+// and emitted on one thread, and declarations of everything they call. Symbols between groups are those of
+// symbol_name.h. REQUIRES: the wasm::Module outlives the group. Not thread-safe; several groups of one module may be
+// lowered at once.
 #pragma once
 
 #include <memory>
@@ -25,11 +26,16 @@ struct LoweringSettings {
   unsigned opt_level = 2;
 };
 
-// Hidden, dso-local symbols that the linker resolves: "f<module>.<FuncIndex>", "e<module>.<TypeIndex>" (entry trampoline),
-// "h<module>.<TypeIndex>" (host stub), "cusp_trap_stubs" (kTrapCount stubs, kTrapStubSize apart; trap n is cusp_trap_stubs + 16 n).
+// Hidden, dso-local symbols that the linker resolves: "f<module>.<FuncIndex>", "e<module>.<TypeIndex>" (entry
+// trampoline), "h<module>.<TypeIndex>" (host stub), "cusp_trap_stubs" (kTrapCount stubs, kTrapStubSize apart; trap n is
+// cusp_trap_stubs + 16 n).
 std::string function_symbol(std::uint32_t module, std::uint32_t func);
 std::string entry_symbol(std::uint32_t module, std::uint32_t type);
 std::string host_stub_symbol(std::uint32_t module, std::uint32_t type);
+
+// How a memory's bounds are checked, given what the whole compilation wants: a 64-bit index or pages smaller than the
+// host's have no guard. For MemoryMeta::bounds.
+artifact::BoundsMode memory_bounds(const wasm::MemoryType& type, artifact::BoundsMode wanted);
 
 class GroupLowering {
 public:
@@ -37,16 +43,17 @@ public:
                 const LoweringSettings& settings);
   ~GroupLowering();
 
-  // Validates and lowers one body in one pass. Debug locations: one DISubprogram per function (line = FuncIndex + 1, name = its symbol),
-  // one DILocation per operator that can trap or call (line = byte offset of the operator in the module's file), so that the line table
-  // with inlining becomes the trap table. Error: Invalid, Malformed, Unsupported at the byte offset.
+  // Validates and lowers one body in one pass. Debug locations: one DISubprogram per function (line = FuncIndex + 1,
+  // name = its symbol), one DILocation per operator that can trap or call (line = byte offset of the operator in the
+  // module's file), so that the line table with inlining becomes the trap table. Error: Invalid, Malformed, Unsupported
+  // at the byte offset.
   base::Result<void> lower(wasm::DefinedFuncIndex func);
   void emit_entry(wasm::TypeIndex type);
   void emit_host_stub(wasm::TypeIndex type);
   static void emit_trap_stubs(llvm::Module& module);
 
-  // REQUIRES: everything wanted has been lowered. The caller optimises; before code generation finish_after_optimisation() adds the
-  // stack probe to every function that calls (abi/vm.h).
+  // REQUIRES: everything wanted has been lowered. The caller optimises; before code generation
+  // finish_after_optimisation() adds the stack probe to every function that calls (abi/vm.h).
   std::unique_ptr<llvm::Module> take();
 
 private:

@@ -1,0 +1,309 @@
+// Lowers one body: the visitor that wasm::read_body calls with each validated operator. A value stack of LLVM values, a
+// control stack of blocks with their phis, and an IRBuilder; locals are allocas until the body is complete and are then
+// promoted.
+//
+// Operators without immediates (arithmetic and most of SIMD) are lowered by one specialisation of lower_op<> each,
+// found through a table generated from operators.def: one that is missing fails to link. Families with immediates have
+// an on_<lowering> of their own, families that the compiler does not know yet answer Unsupported. Nothing is decided by
+// a default case.
+//
+// One object serves all functions of a group, so that its vectors keep their memory. Never: looks at bytes, trusts an
+// unreachable operator.
+#pragma once
+
+#include "compile/lower/group.h"
+#include "wasm/function_validator.h"
+
+namespace cusp::compile {
+
+class FunctionLowering {
+public:
+  static constexpr bool kWantsUnreachable = false;
+
+  explicit FunctionLowering(Group& group);
+  // Error: what the validator or the lowering found; the group's module is then of no use.
+  base::Result<void> lower(wasm::DefinedFuncIndex func);
+
+  void on_start(const wasm::FunctionValidator& validator);
+  bool failed() const { return failed_; }
+  base::Error take_error() { return std::move(error_); }
+
+#define PLAIN(lowering)                                                                                                \
+  void on_##lowering(const wasm::OpContext& op, const wasm::NoImm&) { lower_plain(op); }
+  PLAIN(Test)
+  PLAIN(Compare)
+  PLAIN(Unary)
+  PLAIN(Binary)
+  PLAIN(Convert)
+  PLAIN(Wide)
+  PLAIN(SimdUnary)
+  PLAIN(SimdBinary)
+  PLAIN(SimdTernary)
+  PLAIN(SimdCompare)
+  PLAIN(SimdTest)
+  PLAIN(SimdShift)
+  PLAIN(SimdSplat)
+#undef PLAIN
+
+#define FAMILY(lowering, Imm) void on_##lowering(const wasm::OpContext& op, const wasm::Imm& imm);
+  // control.cpp
+  FAMILY(Unreachable, NoImm)
+  FAMILY(Nop, NoImm)
+  FAMILY(Block, BlockImm)
+  FAMILY(Loop, BlockImm)
+  FAMILY(If, BlockImm)
+  FAMILY(Else, FrameImm)
+  FAMILY(End, FrameImm)
+  FAMILY(Br, LabelImm)
+  FAMILY(BrIf, LabelImm)
+  FAMILY(BrTable, BrTableImm)
+  FAMILY(BrOnNull, RefLabelImm)
+  FAMILY(BrOnNonNull, RefLabelImm)
+  FAMILY(Return, NoImm)
+  FAMILY(AdapterTrap, TrapImm)
+  // call.cpp
+  FAMILY(Call, FuncImm)
+  FAMILY(CallIndirect, CallIndirectImm)
+  FAMILY(CallRef, TypeImm)
+  FAMILY(ReturnCall, FuncImm)
+  FAMILY(ReturnCallIndirect, CallIndirectImm)
+  FAMILY(ReturnCallRef, TypeImm)
+  // variable.cpp
+  FAMILY(Drop, OperandImm)
+  FAMILY(Select, OperandImm)
+  FAMILY(LocalGet, LocalImm)
+  FAMILY(LocalSet, LocalImm)
+  FAMILY(LocalTee, LocalImm)
+  FAMILY(GlobalGet, GlobalImm)
+  FAMILY(GlobalSet, GlobalImm)
+  FAMILY(Const, I32Imm)
+  FAMILY(Const, I64Imm)
+  FAMILY(Const, F32Imm)
+  FAMILY(Const, F64Imm)
+  FAMILY(SimdConst, V128Imm)
+  // table.cpp
+  FAMILY(TableGet, TableImm)
+  FAMILY(TableSet, TableImm)
+  FAMILY(TableInit, TableInitImm)
+  FAMILY(TableCopy, TableCopyImm)
+  FAMILY(TableGrow, TableImm)
+  FAMILY(TableSize, TableImm)
+  FAMILY(TableFill, TableImm)
+  FAMILY(ElemDrop, ElemImm)
+  FAMILY(RefNull, HeapTypeImm)
+  FAMILY(RefIsNull, OperandImm)
+  FAMILY(RefAsNonNull, OperandImm)
+  FAMILY(RefFunc, FuncImm)
+  // memory.cpp
+  FAMILY(Load, MemArg)
+  FAMILY(Store, MemArg)
+  FAMILY(MemorySize, MemoryImm)
+  FAMILY(MemoryGrow, MemoryImm)
+  FAMILY(MemoryInit, MemoryInitImm)
+  FAMILY(MemoryCopy, MemoryCopyImm)
+  FAMILY(MemoryFill, MemoryImm)
+  FAMILY(DataDrop, DataImm)
+  // simd_lanes.cpp
+  FAMILY(SimdLoad, MemArg)
+  FAMILY(SimdLoadLane, MemLaneArg)
+  FAMILY(SimdStoreLane, MemLaneArg)
+  FAMILY(SimdShuffle, ShuffleImm)
+  FAMILY(SimdExtractLane, LaneArg)
+  FAMILY(SimdReplaceLane, LaneArg)
+#undef FAMILY
+
+#define UNSUPPORTED(lowering)                                                                                          \
+  void on_##lowering(const wasm::OpContext& op, const auto&) { unsupported(op); }
+  UNSUPPORTED(Throw)
+  UNSUPPORTED(ThrowRef)
+  UNSUPPORTED(TryTable)
+  UNSUPPORTED(Try)
+  UNSUPPORTED(Catch)
+  UNSUPPORTED(CatchAll)
+  UNSUPPORTED(Rethrow)
+  UNSUPPORTED(Delegate)
+  UNSUPPORTED(RefEq)
+  UNSUPPORTED(StructNew)
+  UNSUPPORTED(StructNewDefault)
+  UNSUPPORTED(StructGet)
+  UNSUPPORTED(StructSet)
+  UNSUPPORTED(ArrayNew)
+  UNSUPPORTED(ArrayNewDefault)
+  UNSUPPORTED(ArrayNewFixed)
+  UNSUPPORTED(ArrayNewData)
+  UNSUPPORTED(ArrayNewElem)
+  UNSUPPORTED(ArrayGet)
+  UNSUPPORTED(ArraySet)
+  UNSUPPORTED(ArrayLen)
+  UNSUPPORTED(ArrayFill)
+  UNSUPPORTED(ArrayCopy)
+  UNSUPPORTED(ArrayInitData)
+  UNSUPPORTED(ArrayInitElem)
+  UNSUPPORTED(RefTest)
+  UNSUPPORTED(RefCast)
+  UNSUPPORTED(BrOnCast)
+  UNSUPPORTED(BrOnCastFail)
+  UNSUPPORTED(AnyConvertExtern)
+  UNSUPPORTED(ExternConvertAny)
+  UNSUPPORTED(RefI31)
+  UNSUPPORTED(I31Get)
+  UNSUPPORTED(AtomicNotify)
+  UNSUPPORTED(AtomicWait)
+  UNSUPPORTED(AtomicFence)
+  UNSUPPORTED(AtomicLoad)
+  UNSUPPORTED(AtomicStore)
+  UNSUPPORTED(AtomicRmw)
+  UNSUPPORTED(AtomicCmpxchg)
+#undef UNSUPPORTED
+
+private:
+  using Value = llvm::Value;
+  using Vector = llvm::FixedVectorType;
+
+  struct Control {
+    llvm::BasicBlock* target;    // of branches: a loop's header, the end of anything else
+    llvm::BasicBlock* otherwise; // of an `if` before its `else`
+    std::uint32_t height;        // of the value stack below the parameters
+    std::uint32_t first_phi, phi_count;
+    std::uint32_t first_param; // in saved_params_, of an `if`
+  };
+  struct Memory {
+    Value* base = nullptr;   // null: not used in this function yet
+    Value* record = nullptr; // where the current size is
+    llvm::MDNode* tag = nullptr;
+    bool is_explicit = false;
+  };
+  struct Callee {
+    Value* code;
+    Value* vmctx;
+  };
+
+  template <wasm::Op op> void lower_op();
+  void lower_plain(const wasm::OpContext& op);
+  [[gnu::cold]] void unsupported(const wasm::OpContext& op);
+
+  // The value stack.
+  Value* pop() { return stack_.pop_back_val(); }
+  Value* pop(llvm::Type* type);
+  void push(Value* value) { stack_.push_back(value); }
+  Value* cast(Value* value, llvm::Type* type);
+  // An i1 from an i32 that the guest means as a truth value.
+  Value* condition(Value* value);
+
+  // Blocks.
+  llvm::BasicBlock* new_block();
+  void place(llvm::BasicBlock* block);
+  Control& label(std::uint32_t depth) { return controls_[controls_.size() - 1 - depth]; }
+  void begin_control(llvm::BasicBlock* target, std::size_t param_count, std::span<const wasm::ValType> label_types);
+  void pass_operands(const Control& control);
+  void branch(const Control& control);
+  void join(const Control& control);
+  void end_function(bool reachable);
+  void promote_locals();
+
+  // Traps. The debug location must have been set by locate().
+  void locate(const wasm::OpContext& op);
+  void trap_if(Value* condition, abi::Trap trap);
+  void trap(abi::Trap trap); // ends the block
+
+  // Memory.
+  Memory& memory(wasm::MemoryIndex index);
+  Value* address(const wasm::OpContext& op, const wasm::MemArg& arg, Value* index);
+  void check_bounds(const wasm::MemArg& arg, const Memory& memory, Value* index);
+  llvm::LoadInst* load(llvm::Type* type, Value* pointer, const wasm::MemArg& arg);
+  void store(Value* value, Value* pointer, const wasm::MemArg& arg);
+  // A memory's or table's number as its address type, in 64 bits and back.
+  Value* to_i64(Value* value) { return ir.CreateZExt(value, types.i64); }
+  Value* from_i64(Value* value, bool is_64) { return is_64 ? value : ir.CreateTrunc(value, types.i32); }
+
+  // Tables and calls.
+  llvm::IRBuilder<> at_entry();
+  Value* table_record(wasm::TableIndex index);
+  Value* table_element(wasm::TableIndex index, Value* position); // traps when out of bounds
+  Value* global_address(wasm::GlobalIndex index, llvm::MDNode*& tag);
+  Value* function_reference(wasm::FuncIndex func);
+  llvm::CallInst* call_builtin(abi::Builtin builtin, llvm::ArrayRef<Value*> arguments);
+  Callee checked_callee(const wasm::CallIndirectImm& imm, Value* position);
+  Callee callee_of(Value* reference);
+  Callee callee_of(wasm::FuncIndex func);
+  void call(const Signature& signature, Callee callee, bool is_tail);
+
+  // Shared by operators of several families.
+  void divide(const wasm::OpContext& op, bool is_signed);
+  void remainder(const wasm::OpContext& op, bool is_signed);
+  Value* float_min(Value* a, Value* b);
+  Value* float_max(Value* a, Value* b);
+  Value* nan_or(Value* a, Value* b, Value* result_bits);
+  Value* bits(Value* value);
+  void truncate(const wasm::OpContext& op, llvm::IntegerType* to, bool is_signed);
+  void truncate_saturating(llvm::Type* to, bool is_signed);
+  void wide_arithmetic(llvm::Instruction::BinaryOps operation);
+  void wide_product(bool is_signed);
+  void all_true(Vector* shape);
+  void bitmask(Vector* shape);
+  Value* lane_count(Vector* shape);
+  Value* extended_half(Value* value, Vector* to, bool high, bool is_signed);
+  void extend_half(Vector* from, Vector* to, bool high, bool is_signed);
+  void multiply_halves(Vector* from, Vector* to, bool high, bool is_signed);
+  Value* rounding_average(Value* a, Value* b);
+  void add_pairs_unsigned(Vector* to);
+  Value* low_pair(Value* lanes);
+  Value* zero_upper(Value* pair);
+  void splat(Vector* shape);
+  void multiply_add(Vector* shape, bool negate);
+  Value* dot_i8(Value* a, Value* b);
+
+  Group& group_;
+  const IrTypes& types;
+  AccessTags& tags;
+  llvm::IRBuilder<> ir;
+  wasm::FunctionValidator validator_;
+
+  llvm::Function* function_ = nullptr;
+  const Signature* signature_ = nullptr;
+  llvm::DISubprogram* subprogram_ = nullptr;
+  Value* vmctx_ = nullptr;
+  llvm::BasicBlock* entry_ = nullptr;   // allocas and invariant loads; ends with a branch to the body
+  const wasm::OpContext* op_ = nullptr; // of a plain operator while it is lowered
+  llvm::SmallVector<Value*, 64> stack_;
+  llvm::SmallVector<Control, 32> controls_;
+  llvm::SmallVector<llvm::PHINode*, 32> phis_;
+  llvm::SmallVector<Value*, 8> saved_params_;
+  llvm::SmallVector<llvm::AllocaInst*, 32> locals_;
+  llvm::SmallVector<Memory, 2> memories_;
+  bool has_dead_blocks_ = false;
+  bool failed_ = false;
+  base::Error error_;
+};
+
+#define OP(encoding, Name, text, Imm, signature, feature, lowering)                                                    \
+  template <> void FunctionLowering::lower_op<wasm::Op::Name>();
+#include "wasm/operators.def"
+
+// How the family files are written: LOWER(I32Clz) { ... }, or one expression of the operands a and b.
+#define LOWER(Name) template <> void FunctionLowering::lower_op<wasm::Op::Name>()
+#define UNARY(Name, expression)                                                                                        \
+  LOWER(Name) {                                                                                                        \
+    Value* a = pop();                                                                                                  \
+    push(expression);                                                                                                  \
+  }
+#define BINARY(Name, expression)                                                                                       \
+  LOWER(Name) {                                                                                                        \
+    Value* b = pop();                                                                                                  \
+    Value* a = pop();                                                                                                  \
+    push(expression);                                                                                                  \
+  }
+#define COMPARE(Name, expression) BINARY(Name, ir.CreateZExt(expression, types.i32))
+#define VECTOR_UNARY(Name, shape, expression)                                                                          \
+  LOWER(Name) {                                                                                                        \
+    Value* a = pop(types.shape);                                                                                       \
+    push(expression);                                                                                                  \
+  }
+#define VECTOR_BINARY(Name, shape, expression)                                                                         \
+  LOWER(Name) {                                                                                                        \
+    Value* b = pop(types.shape);                                                                                       \
+    Value* a = pop(types.shape);                                                                                       \
+    push(expression);                                                                                                  \
+  }
+
+} // namespace cusp::compile

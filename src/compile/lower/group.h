@@ -1,0 +1,71 @@
+// One llvm::Module in the making: the functions of one group and declarations of what they call. Everything here is
+// made once per group; function_lowering.h holds what is made once per function. Used by one thread. The wasm::Module
+// must outlive it.
+#pragma once
+
+#include <memory>
+
+#include <llvm/IR/DIBuilder.h>
+
+#include "compile/lower/ir.h"
+#include "compile/lower/lowering.h"
+
+namespace cusp::compile {
+
+// A function type as the calling convention of abi/vm.h sees it.
+struct Signature {
+  llvm::FunctionType* type = nullptr; // first parameter: the VM context
+  llvm::SmallVector<llvm::Type*, 4> results;
+  bool in_registers = true; // otherwise the LLVM function returns void and the results are in VmContext::results
+};
+
+class Group {
+public:
+  Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine, const wasm::Module& module,
+        const LoweringSettings& settings);
+
+  llvm::Type* type(wasm::ValType type) const;
+  const Signature& signature(wasm::TypeIndex type);
+  const Signature& signature_of(wasm::FuncIndex func);
+
+  // The declaration or definition of a defined function.
+  llvm::Function* function(wasm::FuncIndex func);
+  // A C function that calls nothing of the guest's own: trampolines.
+  llvm::Function* make_trampoline(const std::string& name, llvm::FunctionType* type, llvm::CallingConv::ID convention);
+  llvm::FunctionCallee trap(abi::Trap trap);
+  llvm::DISubprogram* make_subprogram(wasm::FuncIndex func, std::uint64_t body_offset);
+
+  // Code shared by function bodies and stubs.
+  llvm::Value* field(llvm::IRBuilder<>& ir, llvm::Value* vmctx, std::uint64_t offset);
+  llvm::Value* load_invariant(llvm::IRBuilder<>& ir, llvm::Type* type, llvm::Value* pointer);
+  llvm::Value* results_area(llvm::IRBuilder<>& ir, llvm::Value* vmctx);
+  // The results of a call of a guest function with this signature, in order.
+  void unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::CallInst* call, llvm::Value* vmctx,
+                      llvm::SmallVectorImpl<llvm::Value*>& results);
+  // Ends the function with these results.
+  void return_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::ArrayRef<llvm::Value*> results,
+                      llvm::Value* vmctx);
+  llvm::Value* builtin(llvm::IRBuilder<>& ir, llvm::Value* context, abi::Builtin builtin);
+  llvm::FunctionType* builtin_type(abi::Builtin builtin) const;
+
+  llvm::LLVMContext& context;
+  const wasm::Module& wasm;
+  const LoweringSettings settings;
+  std::unique_ptr<llvm::Module> module;
+  const IrTypes types;
+  AccessTags tags;
+  const abi::VmLayout layout;
+  llvm::DIBuilder debug;
+
+private:
+  void set_common_attributes(llvm::Function& function);
+
+  llvm::DIFile* debug_file_ = nullptr;
+  llvm::DISubroutineType* debug_type_ = nullptr;
+  llvm::AttributeSet vmctx_attributes_;
+  std::vector<std::unique_ptr<Signature>> signatures_; // by TypeIndex, made on demand
+  std::vector<llvm::Function*> functions_;             // by DefinedFuncIndex
+  llvm::Function* traps_[abi::kTrapCount] = {};
+};
+
+} // namespace cusp::compile

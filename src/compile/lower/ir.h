@@ -1,0 +1,54 @@
+// What every file of the lowering shares about LLVM: the few headers that are needed, the types of the target, and the
+// tags that tell LLVM which memories cannot overlap. LLVM headers are dear to include, so that no other set of them is
+// named in a header of this room.
+//
+// Alias facts (DESIGN, decision 5) travel as TBAA tags: leaves of one root never alias, and an access carries exactly
+// one tag. A module's own memories are distinct from each other and from imported ones; two imports may be the same
+// object, so that all imported memories share a tag, and so do imported globals and all table elements.
+#pragma once
+
+#include <llvm/IR/DebugInfoMetadata.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/MDBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include "abi/vm.h"
+
+namespace cusp::compile {
+
+struct IrTypes {
+  explicit IrTypes(llvm::LLVMContext& context);
+
+  llvm::Type* void_;
+  llvm::IntegerType *i1, *i8, *i16, *i32, *i64, *i128;
+  llvm::Type *f32, *f64;
+  llvm::PointerType* ptr;
+  llvm::FixedVectorType *i8x16, *i16x8, *i32x4, *i64x2, *f32x4, *f64x2;
+  // The form in which a v128 crosses calls, merges and locals; operators cast to what they need.
+  llvm::FixedVectorType* v128;
+};
+
+class AccessTags {
+public:
+  explicit AccessTags(llvm::LLVMContext& context);
+
+  llvm::MDNode* global() const { return global_; }
+  llvm::MDNode* imported_global() const { return imported_global_; }
+  llvm::MDNode* table() const { return table_; }
+  llvm::MDNode* record() const { return record_; }   // current sizes of memories and tables
+  llvm::MDNode* results() const { return results_; } // the area for results beyond registers
+  llvm::MDNode* imported_memory() const { return imported_memory_; }
+  llvm::MDNode* memory(std::uint32_t defined);
+  llvm::MDNode* invariant() const { return invariant_; } // for !invariant.load
+  llvm::MDNode* unlikely() const { return unlikely_; }   // for !prof: the first successor is hardly ever taken
+
+private:
+  llvm::MDNode* leaf(llvm::StringRef name);
+
+  llvm::MDBuilder builder_;
+  llvm::MDNode* root_;
+  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *imported_memory_, *invariant_, *unlikely_;
+  llvm::SmallVector<llvm::MDNode*, 4> memories_;
+};
+
+} // namespace cusp::compile

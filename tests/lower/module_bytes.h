@@ -1,0 +1,89 @@
+// Writes small core modules as bytes, section by section, for tests that need no text parser.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <vector>
+
+namespace cusp::test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+inline constexpr std::uint8_t kI32 = 0x7f, kI64 = 0x7e, kF32 = 0x7d, kF64 = 0x7c, kV128 = 0x7b, kFuncref = 0x70;
+
+inline void append(Bytes& to, const Bytes& bytes) {
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+inline Bytes leb(std::uint64_t value) {
+  Bytes out;
+  do {
+    const bool more = value >= 0x80;
+    out.push_back(static_cast<std::uint8_t>((value & 0x7f) | (more ? 0x80 : 0)));
+    value >>= 7;
+  } while (value != 0);
+  return out;
+}
+
+class ModuleBytes {
+public:
+  // Returns the type's index.
+  std::uint32_t type(const Bytes& params, const Bytes& results) {
+    Bytes type{0x60};
+    append(type, leb(params.size())), append(type, params), append(type, leb(results.size())), append(type, results);
+    return add(types_, type);
+  }
+  // Imports come first. Returns the function's index.
+  std::uint32_t import_func(std::uint32_t type) {
+    Bytes entry{1, 'm', 1, 'f', 0};
+    append(entry, leb(type));
+    add(imports_, entry);
+    return imported_++;
+  }
+  // `code`: operators without the final `end`. Returns the function's index.
+  std::uint32_t func(std::uint32_t type, const Bytes& code, const Bytes& locals = {}) {
+    add(functions_, leb(type));
+    Bytes body = leb(locals.size());
+    for (std::uint8_t local : locals)
+      body.push_back(1), body.push_back(local);
+    append(body, code);
+    body.push_back(0x0b);
+    Bytes entry = leb(body.size());
+    append(entry, body);
+    return imported_ + add(bodies_, entry);
+  }
+  void memory(std::uint8_t flags = 0) { add(memories_, {flags, 1}); }
+  void table(std::uint8_t length) { add(tables_, {kFuncref, 0, length}); }
+  void global(std::uint8_t type, bool is_mutable, const Bytes& init) {
+    Bytes entry{type, is_mutable};
+    append(entry, init), entry.push_back(0x0b);
+    add(globals_, entry);
+  }
+
+  Bytes bytes() const {
+    Bytes out{0, 'a', 's', 'm', 1, 0, 0, 0};
+    auto section = [&](std::uint8_t id, const Items& items) {
+      if (items.count == 0) return;
+      Bytes content = leb(items.count);
+      append(content, items.bytes);
+      out.push_back(id), append(out, leb(content.size())), append(out, content);
+    };
+    section(1, types_), section(2, imports_), section(3, functions_), section(4, tables_), section(5, memories_);
+    section(6, globals_), section(10, bodies_);
+    return out;
+  }
+
+private:
+  struct Items {
+    std::uint32_t count = 0;
+    Bytes bytes;
+  };
+  static std::uint32_t add(Items& items, const Bytes& entry) {
+    append(items.bytes, entry);
+    return items.count++;
+  }
+  Items types_, imports_, functions_, tables_, memories_, globals_, bodies_;
+  std::uint32_t imported_ = 0;
+};
+
+} // namespace cusp::test
