@@ -1,14 +1,12 @@
-// The file between compile time and run time: one ELF shared object (ET_DYN, EM_X86_64) that cusp maps and runs without relocating
-// anything. objdump and perf read it as they read any ELF file.
+// The file between compile time and run time: one ELF shared object (ET_DYN, EM_X86_64) that cusp maps and runs without
+// relocating anything. objdump and perf read it as they read any ELF file.
 //
-//   .text            guest functions, trampolines, stubs, the freestanding archive; symbols in .symtab name the guest's functions
-//   .rodata          constants of compiled code, page-aligned behind .text, reached PC-relatively; .eh_frame likewise
-//   .cusp.key        ArtifactKey; checked first
-//   .cusp.meta       ArtifactMeta (base/archive.h)
-//   .cusp.traps      trap table (trap_table.h)
-//   .cusp.names      function names for backtraces, by module and function index
-//   .cusp.image      memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write
-//   .cusp.sum        one checksum over the file's sections; verified on entry into the store and for foreign files
+//   .text            guest functions, trampolines, stubs, the freestanding archive; symbols in .symtab name the guest's
+//   functions .rodata          constants of compiled code, page-aligned behind .text, reached PC-relatively; .eh_frame
+//   likewise .cusp.key        ArtifactKey; checked first .cusp.meta       ArtifactMeta (base/archive.h) .cusp.traps
+//   trap table (trap_table.h) .cusp.names      function names for backtraces, by module and function index .cusp.image
+//   memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write .cusp.sum one
+//   checksum over the file's sections; verified on entry into the store and for foreign files
 #pragma once
 
 #include <array>
@@ -56,7 +54,7 @@ struct Symbol {
 struct ArtifactParts {
   ArtifactKey key;
   ArtifactMeta meta;
-  std::vector<std::uint8_t> code;   // text, then rodata at rodata_offset (page-aligned); fully linked
+  std::vector<std::uint8_t> code; // text, then rodata at rodata_offset (page-aligned); fully linked
   std::uint32_t text_size = 0;
   std::uint32_t rodata_offset = 0;
   std::uint32_t eh_frame_offset = 0, eh_frame_size = 0; // inside code
@@ -68,11 +66,14 @@ struct ArtifactParts {
 
 Result<std::vector<std::uint8_t>> write_artifact(ArtifactParts parts);
 
-// An artifact file opened and mapped. Immutable; may be shared by threads. Error: Corrupt for a damaged, foreign or out-of-date
-// file, with a sentence that says which.
+// An artifact file opened and mapped. Immutable; may be shared by threads. Error: Corrupt for a damaged, foreign or
+// out-of-date file, with a sentence that says which.
 class Artifact {
 public:
-  enum class Verify : std::uint8_t { Header, Full }; // Full also checks .cusp.sum: for files that did not come from the store
+  enum class Verify : std::uint8_t {
+    Header,
+    Full
+  }; // Full also checks .cusp.sum: for files that did not come from the store
   static Result<std::shared_ptr<const Artifact>> open(const std::string& path, Verify verify);
   static Result<std::shared_ptr<const Artifact>> from_fd(base::UniqueFd fd, Verify verify, std::string name);
   // Bytes that no file holds (the compiler's own output, tests): copied into sealed memory, Verify::Full.
@@ -81,7 +82,7 @@ public:
 
   const ArtifactKey& key() const { return key_; }
   const ArtifactMeta& meta() const { return meta_; }
-  const std::uint8_t* code() const { return code_; }   // mapped read + execute
+  const std::uint8_t* code() const { return code_; } // mapped read + execute
   std::uint32_t code_size() const { return code_size_; }
   std::uint32_t text_size() const { return text_size_; }
   std::span<const std::uint8_t> image() const { return image_; } // mapped read-only, shared

@@ -1,5 +1,6 @@
 // What run time must know of one core module, decided at compile time and stored in the artifact. Index spaces are the
-// module's own: imports first. Value types travel as wasm::ValType::raw(); text offsets are bytes from the start of the artifact's code.
+// module's own: imports first. Value types travel as wasm::ValType::raw(); text offsets are bytes from the start of the
+// artifact's code.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,22 @@ struct FuncTypeMeta {
 };
 
 // A constant expression in reverse Polish notation.
-enum class ConstOp : std::uint8_t { I32, I64, F32, F64, V128, GlobalGet, RefFunc, RefNull, I32Add, I32Sub, I32Mul, I64Add, I64Sub, I64Mul };
+enum class ConstOp : std::uint8_t {
+  I32,
+  I64,
+  F32,
+  F64,
+  V128,
+  GlobalGet,
+  RefFunc,
+  RefNull,
+  I32Add,
+  I32Sub,
+  I32Mul,
+  I64Add,
+  I64Sub,
+  I64Mul
+};
 struct ConstStep {
   ConstOp op{};
   std::uint64_t low = 0, high = 0; // the constant's bits, or an index
@@ -47,10 +63,12 @@ struct MemoryMeta {
   bool memory64 = false, shared = false;
   std::uint8_t page_size_log2 = 16;
   BoundsMode bounds = BoundsMode::Guard;
-  // Active segments with constant offsets, already laid out: image_bytes of the artifact's image section at image_offset (a multiple of
-  // 4096), to appear at the start of the memory; what follows is zero.
+  // Active segments with constant offsets, already laid out: image_bytes of the artifact's image section at
+  // image_offset (a multiple of 4096), to appear at the start of the memory; what follows is zero.
   std::uint64_t image_offset = 0, image_bytes = 0;
-  template <class A> void fields(A& a) { a(min, max, memory64, shared, page_size_log2, bounds, image_offset, image_bytes); }
+  template <class A> void fields(A& a) {
+    a(min, max, memory64, shared, page_size_log2, bounds, image_offset, image_bytes);
+  }
 };
 
 struct GlobalMeta {
@@ -63,7 +81,8 @@ struct GlobalMeta {
 struct ImportMeta {
   std::string module, name;
   ExternKind kind{};
-  std::uint32_t index = 0; // into the index space of its kind: func_types, tables, memories, globals (imports come first in each)
+  std::uint32_t index =
+      0; // into the index space of its kind: func_types, tables, memories, globals (imports come first in each)
   template <class A> void fields(A& a) { a(module, name, kind, index); }
 };
 
@@ -81,8 +100,8 @@ struct ElemMeta {
   std::uint32_t table = 0;
   ConstExpr offset;
   std::uint32_t type = 0;
-  std::vector<std::uint32_t> funcs;     // function indices, where every item is a ref.func
-  std::vector<ConstExpr> expressions;   // otherwise
+  std::vector<std::uint32_t> funcs;   // function indices, where every item is a ref.func
+  std::vector<ConstExpr> expressions; // otherwise
   template <class A> void fields(A& a) { a(mode, table, offset, type, funcs, expressions); }
 };
 
@@ -96,25 +115,25 @@ struct DataMeta {
 };
 
 struct ModuleMeta {
-  std::string name;                         // from the name section, may be empty
-  std::vector<FuncTypeMeta> types;          // function types only for now; by TypeIndex
+  std::string name;                // from the name section, may be empty
+  std::vector<FuncTypeMeta> types; // function types only for now; by TypeIndex
   std::vector<ImportMeta> imports;
   std::vector<ExportMeta> exports;
-  std::vector<std::uint32_t> func_types;    // TypeIndex of every function, imports first
+  std::vector<std::uint32_t> func_types; // TypeIndex of every function, imports first
   std::vector<TableMeta> tables;
   std::vector<MemoryMeta> memories;
   std::vector<GlobalMeta> globals;
   std::vector<ElemMeta> elems;
   std::vector<DataMeta> datas;
-  std::optional<std::uint32_t> start;       // FuncIndex
-  std::vector<std::uint32_t> func_text;     // text offset of every defined function
-  std::vector<std::uint32_t> entries;       // text offset of the entry trampoline by TypeIndex, or kNoText
-  std::vector<std::uint32_t> host_stubs;    // text offset of the host stub by TypeIndex, or kNoText
+  std::optional<std::uint32_t> start;    // FuncIndex
+  std::vector<std::uint32_t> func_text;  // text offset of every defined function
+  std::vector<std::uint32_t> entries;    // text offset of the entry trampoline by TypeIndex, or kNoText
+  std::vector<std::uint32_t> host_stubs; // text offset of the host stub by TypeIndex, or kNoText
   abi::ModuleShape shape;
   template <class A> void fields(A& a) {
-    a(name, types, imports, exports, func_types, tables, memories, globals, elems, datas, start, func_text, entries, host_stubs,
-      shape.imported_funcs, shape.imported_memories, shape.defined_memories, shape.imported_tables, shape.defined_tables,
-      shape.imported_globals, shape.defined_globals);
+    a(name, types, imports, exports, func_types, tables, memories, globals, elems, datas, start, func_text, entries,
+      host_stubs, shape.imported_funcs, shape.imported_memories, shape.defined_memories, shape.imported_tables,
+      shape.defined_tables, shape.imported_globals, shape.defined_globals);
   }
 };
 

@@ -16,15 +16,17 @@
 namespace cusp::compile {
 
 struct CompileOptions {
-  unsigned opt_level = 2;                        // 0, 1 or 2
+  unsigned opt_level = 2; // 0, 1 or 2
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
-  std::string target_cpu = "native";             // "native", or an LLVM CPU name such as "x86-64-v3"
-  unsigned threads = 0;                          // 0: as many as the machine has
+  std::string target_cpu = "native"; // "native", or an LLVM CPU name such as "x86-64-v3"
+  unsigned threads = 0;              // 0: as many as the machine has
   wasm::Features features{};
-  std::function<void(std::uint32_t done, std::uint32_t total)> progress; // functions; called from any thread, one at a time
+  std::function<void(std::uint32_t done, std::uint32_t total)>
+      progress; // functions; called from any thread, one at a time
 };
 
 // A core module or a component. Error: Malformed, Invalid, Unsupported with a byte offset; LimitExceeded; Compile.
-base::Result<std::vector<std::uint8_t>> compile_artifact(std::span<const std::uint8_t> bytes, const CompileOptions& options);
+base::Result<std::vector<std::uint8_t>> compile_artifact(std::span<const std::uint8_t> bytes,
+                                                         const CompileOptions& options);
 
 } // namespace cusp::compile

@@ -1,0 +1,55 @@
+// How cusp talks to cusp-compile --batch: frames over a pair of pipes. The client sends Options and Module, the
+// compiler answers with Progress any number of times and then Artifact or Failed; then the next request, or end of
+// file. Both sides treat the other's bytes as foreign: sizes and contents are checked.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "artifact/module_meta.h"
+#include "base/result.h"
+
+namespace cusp::artifact {
+
+enum class FrameKind : std::uint32_t { Options = 1, Module, Progress, Artifact, Failed };
+
+struct CompileRequest {
+  std::uint32_t opt_level = 2;
+  BoundsMode bounds = BoundsMode::Guard;
+  std::string target_cpu = "native";
+  std::uint32_t threads = 0;
+  std::uint64_t features = 0; // wasm::Features::bits() to turn on beyond the default
+  template <class A> void fields(A& a) { a(opt_level, bounds, target_cpu, threads, features); }
+};
+
+struct CompileProgress {
+  std::uint32_t done = 0, total = 0; // functions
+  template <class A> void fields(A& a) { a(done, total); }
+};
+
+struct Frame {
+  FrameKind kind{};
+  std::vector<std::uint8_t> payload;
+};
+
+inline constexpr std::uint64_t kMaxFrame = std::uint64_t{1} << 32;
+
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+// Error: Io; NotFound at the end of the input before a first byte; Timeout at the deadline; Corrupt for what is not a
+// frame.
+base::Result<Frame> read_frame(int fd, Deadline deadline = {});
+// Error: Io (EPIPE when the reader is gone: SIGPIPE must be ignored or blocked).
+base::Result<void> write_frame(int fd, FrameKind kind, std::span<const std::uint8_t> payload);
+
+std::vector<std::uint8_t> write_error(const base::Error& error);
+base::Error read_error(std::span<const std::uint8_t> payload);
+
+// ArtifactKey::settings.
+std::string settings_text(const CompileRequest& request);
+
+} // namespace cusp::artifact
