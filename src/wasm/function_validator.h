@@ -23,6 +23,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/result.h"
@@ -143,9 +144,13 @@ private:
   bool decode_memarg(MemArg& imm, std::uint32_t bytes);
   bool decode_lane(std::uint8_t& lane, std::uint32_t lanes);
   bool decode_index(std::uint32_t& index, std::size_t count, const char* what);
-  ValType address_of(const MemArg& imm) const { return module_.memories[imm.memory.value].address_type(); }
-  ValType address_of(const MemoryImm& imm) const { return module_.memories[imm.memory.value].address_type(); }
-  template <class Imm> ValType address_of(const Imm&) const { return ValType::i32(); }
+  // The type of `m` in a signature. MemN and the like derive from MemArg.
+  template <class Imm> ValType address_of([[maybe_unused]] const Imm& imm) const {
+    if constexpr (std::is_base_of_v<MemArg, Imm> || std::is_same_v<MemoryImm, Imm>)
+      return module_.memories[imm.memory.value].address_type();
+    else
+      return ValType::i32();
+  }
 
   // Checking: one member for each lowering whose signature is poly. validate_<family>.cpp.
   bool check_Unreachable(NoImm&);
