@@ -15,8 +15,8 @@ using testing::Not;
 constexpr std::uint8_t kUnreachable = 0x00, kBlock = 0x02, kLoop = 0x03, kIf = 0x04, kElse = 0x05, kEnd = 0x0b,
                        kBr = 0x0c, kBrIf = 0x0d, kBrTable = 0x0e, kReturn = 0x0f, kCall = 0x10, kCallIndirect = 0x11,
                        kReturnCall = 0x12, kDrop = 0x1a, kLocalGet = 0x20, kLocalSet = 0x21, kGlobalGet = 0x23,
-                       kGlobalSet = 0x24, kI32Load = 0x28, kI32Store = 0x36, kI32Const = 0x41, kF32Const = 0x43,
-                       kI32Add = 0x6a, kI32DivS = 0x6d, kI32RemS = 0x6f, kF32Mul = 0x94, kVoid = 0x40;
+                       kI32Load = 0x28, kI32Store = 0x36, kI32Const = 0x41, kF32Const = 0x43, kI32Add = 0x6a,
+                       kI32DivS = 0x6d, kI32RemS = 0x6f, kF32Mul = 0x94, kVoid = 0x40;
 
 compile::LoweringSettings explicit_bounds() {
   compile::LoweringSettings settings;
@@ -53,6 +53,7 @@ TEST(Bounds, OffsetsBeyondTheGuardAreChecked) {
 
 TEST(Bounds, A64BitIndexIsCheckedWithoutWrapping) {
   Lowered lowered(loads(leb(~std::uint64_t{0} - 8), 4));
+  ASSERT_FALSE(lowered.failed()) << lowered.error().to_string();
   EXPECT_THAT(lowered.text(0), HasSubstr("uadd.with.overflow"));
   // offset + size alone exceeds 64 bits: nothing to compare, always a trap
   Lowered always(loads(leb(~std::uint64_t{0}), 4));
@@ -101,7 +102,7 @@ TEST(UnusedLoads, DeadCodeAfterATerminatedBlockIsRemoved) {
   // what follows the block is valid and can never run
   m.func(m.type({}, {kI32}), {kBlock, kI32, kBlock, kVoid, kUnreachable, kEnd, kI32Const, 0, kI32Load, 2, 0, kEnd});
   Lowered lowered(m);
-  EXPECT_EQ(count<llvm::LoadInst>(lowered.function(0)), 0u) << lowered.text(0);
+  EXPECT_THAT(lowered.text(0), Not(HasSubstr("load i32")));
 }
 
 // The base of a memory is loaded once, however many accesses, and the optimiser knows that a store leaves globals

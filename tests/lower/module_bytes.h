@@ -52,7 +52,8 @@ public:
     append(entry, body);
     return imported_ + add(bodies_, entry);
   }
-  void memory(std::uint8_t flags = 0) { add(memories_, {flags, 1}); }
+  // One page; `flags` as in the binary format (1: a maximum, 2: shared, 4: 64-bit).
+  void memory(std::uint8_t flags = 0) { add(memories_, (flags & 1) != 0 ? Bytes{flags, 1, 1} : Bytes{flags, 1}); }
   void table(std::uint8_t length) { add(tables_, {kFuncref, 0, length}); }
   void global(std::uint8_t type, bool is_mutable, const Bytes& init) {
     Bytes entry{type, is_mutable};

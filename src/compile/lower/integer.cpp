@@ -1,6 +1,8 @@
 // Integers: arithmetic, comparisons, bits, conversions among integers (spec 4.3.2).
 // Two's complement wraps, so that no add carries nsw or nuw; shifts take their count modulo the width; division is the
 // only operator that traps.
+#include <llvm/IR/PatternMatch.h>
+
 #include "compile/lower/function_lowering.h"
 
 namespace cusp::compile {
@@ -71,11 +73,10 @@ void FunctionLowering::divide(const wasm::OpContext& op, bool is_signed) {
   Value* dividend = pop();
   locate(op);
   trap_if(ir.CreateIsNull(divisor), abi::Trap::IntegerDivideByZero);
-  if (is_signed) {
-    const unsigned width = dividend->getType()->getIntegerBitWidth();
-    Value* is_minimum = ir.CreateICmpEQ(dividend, ir.getInt(llvm::APInt::getSignedMinValue(width)));
-    Value* overflow = ir.CreateAnd(is_minimum, ir.CreateICmpEQ(divisor, ir.getInt(llvm::APInt::getAllOnes(width))));
-    trap_if(overflow, abi::Trap::IntegerOverflow);
+  Value* is_minus_one = ir.CreateICmpEQ(divisor, llvm::Constant::getAllOnesValue(divisor->getType()));
+  if (is_signed && !match(is_minus_one, llvm::PatternMatch::m_Zero())) {
+    Value* minimum = ir.getInt(llvm::APInt::getSignedMinValue(dividend->getType()->getIntegerBitWidth()));
+    trap_if(ir.CreateAnd(ir.CreateICmpEQ(dividend, minimum), is_minus_one), abi::Trap::IntegerOverflow);
   }
   push(is_signed ? ir.CreateSDiv(dividend, divisor) : ir.CreateUDiv(dividend, divisor));
 }
