@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "abi/vm.h"
+#include "artifact/trap_table.h"
 #include "base/result.h"
 #include "loop/fiber.h"
 #include "runtime/code.h"
@@ -61,17 +62,20 @@ public:
   abi::MemoryRecord* memory(std::uint32_t index) const;
   abi::TableRecord* table(std::uint32_t index) const;
   void* global(std::uint32_t index) const;
+  Extern item(artifact::ExternKind kind, std::uint32_t index) const; // any but Tag
   std::optional<Extern> exported(std::string_view name) const;
 
 private:
   friend class Store;
   friend class Slot;
   friend struct Instantiation;
+  friend struct InstanceAccess; // built-ins
   abi::VmContext* vmctx_ = nullptr;
   std::shared_ptr<const Code> code_;
   std::uint32_t module_ = 0;
   class Store* store_ = nullptr;
   std::vector<bool> dropped_elems_, dropped_datas_;
+  std::vector<Extern> imports_; // by position in meta().imports: what is exported again keeps its own type
 };
 
 class Store {
@@ -101,22 +105,37 @@ public:
   // From a host function about to return non-zero.
   void set_pending_trap(abi::Trap trap, std::string message);
 
+  // The last act of a host function that canon or an embedder gives: `return store.finish_host_call();`. Where the timer came while host
+  // code ran, other fibers get their turn now, and a guest out of time is stopped. Non-zero: return it. (Functions of add_host_func
+  // need not: theirs is called for them.)
+  std::uint32_t finish_host_call();
+
   // Absolute steady-clock time at which running guest code is stopped with Trap::Timeout; nullopt: never. Works by timer signal.
   void set_deadline(std::optional<std::int64_t> steady_ns);
 
   std::uint64_t memory_in_use() const { return memory_in_use_; }
+  // Counts bytes against the memory limit (a negative number in two's complement gives them back). False: the limit forbids them.
+  bool charge(std::uint64_t bytes) {
+    std::uint64_t after = memory_in_use_ + bytes;
+    if (after > limits_.memory_bytes && after > memory_in_use_) return false;
+    memory_in_use_ = after;
+    return true;
+  }
   void* user = nullptr; // the owner's (canon's component instance)
 
+  struct State;
+  State& state() { return *state_; } // for the rest of this room
+
 protected:
-  Store() = default;
+  Store();
   friend struct Instantiation;
-  friend struct Activation;
+  Result<void> map_stack(); // stack and results area of a store without a slot
+  void take_trap();
   StoreLimits limits_;
   std::uint64_t memory_in_use_ = 0;
   loop::StackView stack_{};
   std::uint8_t* results_ = nullptr;
   TrapInfo last_trap_;
-  struct State;
   std::unique_ptr<State> state_;
 };
 

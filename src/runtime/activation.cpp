@@ -1,0 +1,117 @@
+#include "runtime/activation.h"
+
+#include <atomic>
+#include <ctime>
+
+#include "runtime/address_table.h"
+#include "runtime/fault.h"
+#include "runtime/preempt.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace cusp::runtime {
+
+namespace {
+
+struct Entering {
+  Activation activation;
+  const void* entry;
+  void* vmctx;
+  const void* code;
+  abi::ValRaw* values;
+  bool completed;
+};
+
+// The activation is whole before a handler can see it, and no longer visible when it goes.
+void enter(void* argument) {
+  auto& e = *static_cast<Entering*>(argument);
+  Execution& execution = *e.activation.execution;
+  loop::Fiber* fiber = execution.fiber;
+  Activation* within = execution.innermost;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  fiber->guest = &e.activation;
+  execution.innermost = &e.activation;
+  e.completed = cusp_enter_guest(&e.activation, e.entry, e.vmctx, e.code, e.values) == 0;
+  fiber->guest = e.activation.outer;
+  execution.innermost = within;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+} // namespace
+
+bool run_guest(Execution& execution, const void* entry, void* vmctx, const void* code, abi::ValRaw* values) {
+  loop::Fiber* fiber = loop::Fiber::current();
+  auto* outer = static_cast<Activation*>(fiber->guest);
+  Entering entering{{nullptr, outer, &execution}, entry, vmctx, code, values, false};
+  if (execution.innermost) {
+    if (execution.fiber != fiber) {
+      execution.trap = abi::Trap::CannotEnter;
+      execution.pc_count = 0;
+      return false;
+    }
+    enter(&entering);
+    return entering.completed;
+  }
+  execution.fiber = fiber;
+  if (!outer) preempt_guest_begins();
+  loop::Fiber::call_on_stack(execution.stack, enter, &entering);
+  if (!outer) preempt_guest_ends();
+  execution.fiber = nullptr;
+  return entering.completed;
+}
+
+void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std::uintptr_t frame,
+                 std::uintptr_t stack_low) {
+  Execution& execution = *activation.execution;
+  execution.trap = trap;
+  std::uint32_t count = 0;
+  if (pc) execution.pcs[count++] = pc;
+  auto high = reinterpret_cast<std::uintptr_t>(activation.resume_sp);
+  while (count < kMaxBacktrace && frame >= stack_low && frame + 16 <= high && frame % 8 == 0) {
+    auto* words = reinterpret_cast<const std::uintptr_t*>(frame);
+    // A return address belongs to the call before it.
+    if (std::uintptr_t caller = words[1] - 1; find_guest_code(caller)) execution.pcs[count++] = caller;
+    if (words[0] <= frame) break;
+    frame = words[0];
+  }
+  execution.pc_count = count;
+}
+
+[[noreturn]] void raise_trap(abi::Trap trap) {
+  Activation& activation = *current_activation();
+  auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  record_trap(activation, trap, 0, frame, frame);
+#if defined(__SANITIZE_ADDRESS__)
+  // The built-ins' frames go without their epilogues.
+  auto high = reinterpret_cast<std::uintptr_t>(activation.resume_sp);
+  __asan_unpoison_memory_region(reinterpret_cast<void*>(frame - 4096), high - frame + 4096);
+#endif
+  cusp_leave_guest(&activation);
+}
+
+bool deadline_passed(const Activation* activation) {
+  std::int64_t earliest = kNoDeadline;
+  for (; activation; activation = activation->outer)
+    if (activation->execution->deadline_ns < earliest) earliest = activation->execution->deadline_ns;
+  if (earliest == kNoDeadline) return false;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec >= earliest;
+}
+
+bool interruption_due(Execution& execution) {
+  if (!execution.interrupted) return false;
+  execution.interrupted = 0;
+  if (deadline_passed(execution.innermost)) return true;
+  loop::Fiber::yield();
+  return false;
+}
+
+} // namespace cusp::runtime

@@ -1,0 +1,71 @@
+// An activation is one entry into guest code, on the machine stack of the fiber that made it. Activations of a fiber form a
+// chain (guest → host → guest); Fiber::guest points at the innermost. Everything a signal handler must know of the store
+// whose guest runs stands in its Execution: plain data, allocated beforehand.
+// A trap resumes at the innermost activation's saved state. The frames dropped are guest frames only: a host function
+// in between has an activation of its own and returns in the ordinary way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "abi/vm.h"
+#include "loop/fiber.h"
+
+namespace cusp::runtime {
+
+class WriteSet;
+struct Execution;
+
+struct Activation {
+  void* resume_sp = nullptr; // first: enter_x86_64.S stores here
+  Activation* outer = nullptr;
+  Execution* execution = nullptr;
+};
+
+inline constexpr std::uint32_t kMaxBacktrace = 64;
+inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
+
+struct Execution {
+  loop::StackView stack{};
+  std::size_t stack_guard = 0; // inaccessible bytes below the stack
+  WriteSet* write_set = nullptr;
+  std::int64_t deadline_ns = kNoDeadline; // CLOCK_MONOTONIC
+  // Set by the timer when it found host code running; tested where host code returns to the guest.
+  volatile std::uint32_t interrupted = 0;
+  Activation* innermost = nullptr;
+  loop::Fiber* fiber = nullptr; // whose activations these are, while there are any
+  // What a trap leaves behind.
+  abi::Trap trap = abi::Trap::Internal;
+  std::uint32_t pc_count = 0;
+  std::uintptr_t pcs[kMaxBacktrace]; // in guest code, at or inside the instruction in question; innermost first
+};
+
+// Calls `entry` (an entry trampoline) on the execution's stack, or on the current one when it is active already. False: trapped.
+// REQUIRES: on a fiber. The execution may be active on one fiber at a time: otherwise CannotEnter.
+bool run_guest(Execution& execution, const void* entry, void* vmctx, const void* code, abi::ValRaw* values);
+
+// The activation whose guest runs on this thread; nullptr: none. Async-signal-safe.
+inline Activation* current_activation() {
+  loop::Fiber* fiber = loop::Fiber::current();
+  return fiber ? static_cast<Activation*>(fiber->guest) : nullptr;
+}
+
+// Notes trap and backtrace. `pc`: of the innermost guest instruction, 0 when unknown; `frame`: where the rbp chain starts.
+// Stops at the activation. Async-signal-safe.
+void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std::uintptr_t frame, std::uintptr_t stack_low);
+
+// From built-ins: ends the innermost activation with a trap. The frames between (C++ without destructors, guest) are dropped.
+[[noreturn]] void raise_trap(abi::Trap trap);
+
+// Where host code is about to return to the guest: lets other fibers run when the timer asked for it; true when the
+// deadline has passed, and the guest must be stopped with Timeout.
+bool interruption_due(Execution& execution);
+
+// The deadline of this activation or of one around it has passed. Async-signal-safe.
+bool deadline_passed(const Activation* activation);
+
+extern "C" std::uint32_t cusp_enter_guest(Activation*, const void* entry, void* vmctx, const void* code, abi::ValRaw* values);
+extern "C" [[noreturn]] void cusp_leave_guest(Activation*);
+
+} // namespace cusp::runtime

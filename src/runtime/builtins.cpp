@@ -1,0 +1,142 @@
+// What guest code calls in the runtime (abi/builtins.def). Bounds are checked before anything is touched. These functions have no
+// destructors to run when a trap drops their frames.
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/store_state.h"
+
+namespace cusp::runtime {
+
+namespace {
+
+constexpr std::uint64_t kFailed = ~std::uint64_t{0};
+
+bool in_bounds(std::uint64_t at, std::uint64_t count, std::uint64_t size) { return at <= size && count <= size - at; }
+
+} // namespace
+
+std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t delta_pages) {
+  std::uint64_t old_bytes = memory.byte_length, old_pages = old_bytes / memory.page_size;
+  if (delta_pages == 0) return old_pages;
+  if (delta_pages > (memory.max_bytes - old_bytes) / memory.page_size) return kFailed;
+  std::uint64_t added = delta_pages * memory.page_size;
+  if (!store.charge(added)) return kFailed;
+  std::uint64_t from = round_to_pages(old_bytes), to = round_to_pages(old_bytes + added);
+  if (!open_pages(memory.base + from, to - from)) {
+    store.charge(std::uint64_t{0} - added);
+    return kFailed;
+  }
+  memory.byte_length = old_bytes + added;
+  store.state().grown = true;
+  return old_pages;
+}
+
+std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t delta, void* init) {
+  std::uint64_t old = table.length;
+  if (delta == 0) return old;
+  if (delta > table.max_length - old || !store.charge(delta * sizeof(void*))) return kFailed;
+  std::uint64_t from = round_to_pages(old * sizeof(void*)), to = round_to_pages((old + delta) * sizeof(void*));
+  if (!open_pages(reinterpret_cast<std::uint8_t*>(table.elements) + from, to - from)) {
+    store.charge(std::uint64_t{0} - delta * sizeof(void*));
+    return kFailed;
+  }
+  table.length = old + delta;
+  std::fill_n(table.elements + old, delta, init);
+  store.state().grown = true;
+  return old;
+}
+
+bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from, std::uint64_t count) {
+  const artifact::ElemMeta& segment = instance.meta().elems[elem];
+  std::uint64_t size = segment.funcs.empty() ? segment.expressions.size() : segment.funcs.size();
+  if (InstanceAccess::dropped_elems(instance)[elem]) size = 0;
+  abi::TableRecord& record = *instance.table(table);
+  if (!in_bounds(from, count, size) || !in_bounds(to, count, record.length)) return false;
+  for (std::uint64_t i = 0; i < count; ++i)
+    record.elements[to + i] = segment.funcs.empty() ? evaluate(instance, segment.expressions[from + i]).ref : instance.func(segment.funcs[from + i]);
+  return true;
+}
+
+bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from, std::uint64_t count) {
+  const artifact::DataMeta& segment = instance.meta().datas[data];
+  std::uint64_t size = InstanceAccess::dropped_datas(instance)[data] ? 0 : segment.bytes_size;
+  abi::MemoryRecord& record = *instance.memory(memory);
+  if (!in_bounds(from, count, size) || !in_bounds(to, count, record.byte_length)) return false;
+  if (count != 0) std::memcpy(record.base + to, instance.code()->artifact().image().data() + segment.bytes_offset + from, count);
+  return true;
+}
+
+namespace {
+
+using abi::VmContext;
+
+std::uint64_t builtin_memory_grow(VmContext* vmctx, std::uint32_t memory, std::uint64_t delta) {
+  return grow_memory(store_of(vmctx), *instance_of(vmctx).memory(memory), delta);
+}
+
+void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s, std::uint64_t n) {
+  abi::MemoryRecord& target = *instance_of(vmctx).memory(to);
+  abi::MemoryRecord& source = *instance_of(vmctx).memory(from);
+  if (!in_bounds(d, n, target.byte_length) || !in_bounds(s, n, source.byte_length)) raise_trap(abi::Trap::MemoryOutOfBounds);
+  std::memmove(target.base + d, source.base + s, n);
+}
+
+void builtin_memory_fill(VmContext* vmctx, std::uint32_t memory, std::uint64_t d, std::uint32_t byte, std::uint64_t n) {
+  abi::MemoryRecord& target = *instance_of(vmctx).memory(memory);
+  if (!in_bounds(d, n, target.byte_length)) raise_trap(abi::Trap::MemoryOutOfBounds);
+  std::memset(target.base + d, static_cast<int>(byte & 0xff), n);
+}
+
+void builtin_memory_init(VmContext* vmctx, std::uint32_t memory, std::uint32_t data, std::uint64_t d, std::uint32_t s, std::uint32_t n) {
+  if (!init_memory(instance_of(vmctx), memory, data, d, s, n)) raise_trap(abi::Trap::MemoryOutOfBounds);
+}
+
+void builtin_data_drop(VmContext* vmctx, std::uint32_t data) {
+  InstanceAccess::dropped_datas(instance_of(vmctx))[data] = true;
+  store_of(vmctx).state().dropped = true;
+}
+
+std::uint64_t builtin_table_grow(VmContext* vmctx, std::uint32_t table, std::uint64_t delta, void* init) {
+  return grow_table(store_of(vmctx), *instance_of(vmctx).table(table), delta, init);
+}
+
+void builtin_table_fill(VmContext* vmctx, std::uint32_t table, std::uint64_t i, void* value, std::uint64_t n) {
+  abi::TableRecord& record = *instance_of(vmctx).table(table);
+  if (!in_bounds(i, n, record.length)) raise_trap(abi::Trap::TableOutOfBounds);
+  std::fill_n(record.elements + i, n, value);
+}
+
+void builtin_table_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s, std::uint64_t n) {
+  abi::TableRecord& target = *instance_of(vmctx).table(to);
+  abi::TableRecord& source = *instance_of(vmctx).table(from);
+  if (!in_bounds(d, n, target.length) || !in_bounds(s, n, source.length)) raise_trap(abi::Trap::TableOutOfBounds);
+  std::memmove(target.elements + d, source.elements + s, n * sizeof(void*));
+}
+
+void builtin_table_init(VmContext* vmctx, std::uint32_t table, std::uint32_t elem, std::uint64_t d, std::uint32_t s, std::uint32_t n) {
+  if (!init_table(instance_of(vmctx), table, elem, d, s, n)) raise_trap(abi::Trap::TableOutOfBounds);
+}
+
+void builtin_elem_drop(VmContext* vmctx, std::uint32_t elem) {
+  InstanceAccess::dropped_elems(instance_of(vmctx))[elem] = true;
+  store_of(vmctx).state().dropped = true;
+}
+
+void builtin_raise_trap(VmContext*, std::uint32_t trap) { raise_trap(static_cast<abi::Trap>(trap)); }
+
+// Called by host stubs: the first argument is a HostFunc there, so the store is found through the activation.
+void builtin_raise_pending(void*) {
+  Store::State* state = Store::State::of(*current_activation()->execution);
+  state->pending.raised = true;
+  raise_trap(state->pending.set ? state->pending.info.trap : abi::Trap::HostError);
+}
+
+} // namespace
+
+const void* const kBuiltins[abi::kBuiltinCount] = {
+#define BUILTIN(name, ...) reinterpret_cast<const void*>(&builtin_##name),
+#include "abi/builtins.def"
+#undef BUILTIN
+};
+
+} // namespace cusp::runtime
