@@ -101,6 +101,9 @@ public:
   runtime::Slot& slot() const { return *slot_; }
   const ComponentCode& code() const { return *code_; }
   bool poisoned() const { return poisoned_; }
+  // Why the last guest function or canonical built-in failed; for contexts that called one.
+  const Trap& failure() const;
+  void note_guest_trap();
   // The trap that ended the last call, several lines with the guest's backtrace.
   std::string trap_report() const;
   const runtime::TrapInfo& last_trap() const;
@@ -109,7 +112,6 @@ public:
   State& state() { return *state_; }
 
 private:
-  friend class LiftLowerContext;
   ComponentInstance();
   // Entry and exit of a lifted function, shared by both ways to call.
   Result<void> finish_call(LiftLowerContext& cx, Task& task, bool entered);
@@ -199,7 +201,7 @@ Result<R> ComponentInstance::call(TypedExport<R(A...)> func, std::type_identity_
       std::max<std::uint32_t>(P::flat_count > component::kMaxFlatParams ? 1 : P::flat_count, 1);
   abi::ValRaw values[kSlots];
   Task task;
-  LiftLowerContext cx(*this, lift_instance(func.lift), lift_options(func.lift), &task);
+  LiftLowerContext cx(this, lift_instance(func.lift), lift_options(func.lift), &task);
   bool entered = begin_call(func.lift, task);
   if (entered) {
     std::tuple<A...> tuple(std::move(arguments)...);

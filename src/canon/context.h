@@ -40,6 +40,8 @@ struct RuntimeOptions {
 
 // The canonical ABI's component instance: one per component of a plan, in a ComponentInstance.
 struct InstanceState {
+  component::ComponentInstanceIndex index{0};
+  component::ComponentInstanceIndex parent{0}; // the root's: itself
   ResourceTable handles;
   bool may_leave = true;
   bool may_enter = true;
@@ -59,7 +61,8 @@ struct GuestBytes {
 
 class LiftLowerContext {
 public:
-  LiftLowerContext(ComponentInstance& component, InstanceState& instance, const RuntimeOptions& options, Task* task)
+  // `component` is null only in tests, which have no guest: realloc is then a HostFunc.
+  LiftLowerContext(ComponentInstance* component, InstanceState& instance, const RuntimeOptions& options, Task* task)
       : component_(component), instance_(instance), options_(options), task_(task) {}
   ~LiftLowerContext() {
     if (lender_count_) release_lenders();
@@ -67,13 +70,13 @@ public:
   LiftLowerContext(const LiftLowerContext&) = delete;
   LiftLowerContext& operator=(const LiftLowerContext&) = delete;
 
-  ComponentInstance& component() const { return component_; }
+  ComponentInstance& component() const { return *component_; }
   InstanceState& instance() const { return instance_; }
   const RuntimeOptions& options() const { return options_; }
 
   // Ends the call with a trap once the host function returns. Only the first one counts.
   [[gnu::cold]] void trap(std::string message, abi::Trap code = abi::Trap::HostError);
-  [[gnu::cold]] void trap_pending(); // one that a guest function left in the store
+  [[gnu::cold]] void trap(const Trap& trap) { this->trap(trap.message, trap.code); }
   bool trapped() const { return trapped_; }
   const Trap& trap_info() const { return trap_; }
 
@@ -93,10 +96,13 @@ public:
 
   // Calls the guest's realloc and checks what it gives. nullptr after a trap.
   std::uint8_t* reallocate(std::uint32_t old, std::uint32_t old_bytes, std::uint32_t alignment, std::uint64_t bytes,
-                           std::uint32_t& pointer);
-  std::uint8_t* allocate(std::uint32_t alignment, std::uint64_t bytes, std::uint32_t& pointer) {
-    return reallocate(0, 0, alignment, bytes, pointer);
+                           std::uint32_t& pointer, const char* what = "list");
+  std::uint8_t* allocate(std::uint32_t alignment, std::uint64_t bytes, std::uint32_t& pointer,
+                         const char* what = "list") {
+    return reallocate(0, 0, alignment, bytes, pointer, what);
   }
+  // Runs a core function of the guest. False: it trapped, and so has this context.
+  bool call_core(const CoreCallee& callee, abi::ValRaw* values);
 
   // UTF-8, checked. The view is the guest's memory itself when the guest writes UTF-8, else lives as long as this
   // context.
@@ -108,6 +114,7 @@ public:
   // Handles. Reps are host pointers for host resources.
   std::uint64_t lift_own(std::uint32_t handle, const ResourceType& type);
   std::uint64_t lift_borrow(std::uint32_t handle, const ResourceType& type);
+  TableEntry* resource_entry(std::uint32_t handle, const ResourceType& type); // nullptr after a trap
   std::uint32_t lower_own(std::uint64_t rep, const ResourceType& type);
   std::uint32_t lower_borrow(std::uint64_t rep, const ResourceType& type);
   // Gives back what lift_borrow lent; done by the destructor at the latest.
@@ -117,7 +124,7 @@ private:
   [[gnu::cold, gnu::noinline]] std::uint8_t* bad_range(std::uint32_t pointer, std::uint32_t alignment,
                                                        const char* what);
 
-  ComponentInstance& component_;
+  ComponentInstance* component_;
   InstanceState& instance_;
   const RuntimeOptions& options_;
   Task* task_; // scope of borrows that are lowered; null when calling out

@@ -21,9 +21,9 @@ struct Task {
   std::uint32_t num_borrows = 0;     // borrow handles lowered for this call and not dropped yet
   Task* caller = nullptr;            // the task around this one in the same ComponentInstance
   std::uint32_t storage[2] = {0, 0}; // context.get, context.set
-  // The instances that this call entered and leaves again: the callee and those around it that were not entered yet.
-  std::uint64_t entered = 0; // bit set; instances beyond 63 are in more_entered
-  std::vector<std::uint32_t> more_entered;
+  // Who called: the instances entered are the callee and those around it, but for those that are around the caller too.
+  // None: the host.
+  component::ComponentInstanceIndex caller_instance{};
 };
 
 enum class EventCode : std::uint32_t { None, Subtask, StreamRead, StreamWrite, FutureRead, FutureWrite, TaskCancelled };

@@ -1,0 +1,89 @@
+// What is behind ComponentCode and ComponentInstance. Private to the room.
+// A slot's canonical functions are abi::HostFunc records in its owner area, one per trampoline of the plan, whose
+// environment is a TrampolineRecord here. Records hold addresses inside the slot; those are fixed, so they are resolved
+// once per slot.
+#pragma once
+
+#include "canon/component.h"
+
+namespace cusp::canon {
+
+// How the parameters and the result of a function type travel.
+struct FuncLayout {
+  std::uint32_t flat_params = 0;
+  bool params_in_memory = false, result_in_memory = false;
+  std::vector<std::uint32_t> offsets; // of the parameters, as a tuple in memory
+  std::uint32_t params_size = 0, params_alignment = 1;
+  std::uint32_t result_size = 0, result_alignment = 1;
+  // The flat slot that holds the address of the result area in a lowered function.
+  std::uint32_t result_pointer() const { return params_in_memory ? 1 : flat_params; }
+};
+FuncLayout func_layout(const component::TypeTable& types, const component::FuncType& type);
+
+struct ComponentCode::State {
+  std::shared_ptr<const runtime::Code> code;
+  const component::LinkPlan* plan = nullptr;
+  LinkOptions options;
+  std::vector<FuncLayout> layouts;            // by index into TypeTable::funcs
+  std::vector<ResourceType> guest_types;      // by ResourceIndex; never resized
+  std::vector<const ResourceType*> resources; // by ResourceIndex
+  std::vector<std::shared_ptr<const ResourceType>> kept_types;
+  std::vector<std::shared_ptr<const HostFuncDef>> imports; // by HostImportIndex; null: missing, see LinkOptions
+  std::shared_ptr<const runtime::SlotLayout> slot_layout;
+  // The first step whose module has a start function; it is sealed when instantiated but not started.
+  std::uint32_t first_start = 0;
+
+  const component::TypeTable& types() const { return plan->types; }
+};
+
+struct LiftRecord {
+  const component::Lift* plan = nullptr;
+  InstanceState* instance = nullptr;
+  CoreCallee core;
+  RuntimeOptions options;
+  bool resolved = false;
+};
+
+struct TrampolineRecord {
+  ComponentInstance* owner = nullptr;
+  InstanceState* instance = nullptr;
+  const component::Trampoline* plan = nullptr;
+  const HostFuncDef* host = nullptr;
+  HostThunk thunk = nullptr;
+  const void* callable = nullptr;
+  std::uint32_t type = 0; // Lower: TypeTable::funcs
+  const ResourceType* resource = nullptr;
+  RuntimeOptions options;
+  bool resolved = false;
+};
+
+struct ComponentInstance::State {
+  std::vector<InstanceState> instances;
+  std::vector<LiftRecord> lifts;
+  std::vector<TrampolineRecord> trampolines;
+  std::vector<CoreCallee> destructors; // by ResourceIndex
+  std::vector<bool> built;             // core instances; stays true over resets, as addresses do
+  abi::HostFunc* host_funcs = nullptr; // in the owner area
+  Task* current = nullptr;
+  Trap failure;
+  bool guest_trapped = false;
+  runtime::TrapInfo last_trap;
+
+  // Spec: enter_from, leave_to. False: cannot enter, nothing changed.
+  bool enter(component::ComponentInstanceIndex callee, component::ComponentInstanceIndex caller);
+  void leave(component::ComponentInstanceIndex callee, component::ComponentInstanceIndex caller);
+
+private:
+  bool is_around(std::uint32_t outer, component::ComponentInstanceIndex inner) const;
+  template <class F>
+  bool each_entered(component::ComponentInstanceIndex callee, component::ComponentInstanceIndex caller, F f);
+};
+
+// The functions behind abi::HostFunc, by kind of trampoline (trampolines.cpp).
+using HostEntry = std::uint32_t (*)(abi::HostFunc*, abi::ValRaw*);
+HostEntry host_entry(const component::Trampoline& trampoline);
+
+// Drops a handle as `canon resource.drop` does, destructor included. False: `cx` trapped.
+bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceType& type);
+
+} // namespace cusp::canon

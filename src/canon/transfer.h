@@ -1,0 +1,43 @@
+// From one component into another: lifts with one context and lowers with the other in one walk over the type, no value
+// in between. This is the correct path; compiled adapters (DESIGN decision 11) will take its place behind the same
+// trampoline. Spec: CanonicalABI.md, canon_lower of a canon_lift. Lifting and lowering interleave, which only a trap
+// could tell.
+#pragma once
+
+#include "canon/context.h"
+
+namespace cusp::canon {
+
+class Transfer {
+public:
+  Transfer(LiftLowerContext& from, LiftLowerContext& to, const component::TypeTable& types,
+           std::span<const ResourceType* const> resources)
+      : from_(from), to_(to), types_(types), resources_(resources) {}
+
+  // In memory, both checked for bounds and alignment; in flat slots. The two may not be mixed: both sides of a call
+  // flatten alike.
+  void memory(const std::uint8_t* source, std::uint8_t* target, component::ValType type);
+  void flat(const abi::ValRaw* source, abi::ValRaw* target, component::ValType type);
+
+private:
+  struct Source {
+    const std::uint8_t* memory;
+    const abi::ValRaw* flat;
+  };
+  struct Target {
+    std::uint8_t* memory;
+    abi::ValRaw* flat;
+  };
+  void move(Source source, Target target, component::ValType type);
+  void string(std::uint32_t pointer, std::uint32_t length, std::uint32_t& new_pointer, std::uint32_t& new_length);
+  void list(std::uint32_t pointer, std::uint32_t length, component::ValType type, std::uint32_t& new_pointer);
+  void cases(Source source, Target target, component::ValType type, const component::TypeDef& def);
+  bool stopped() const { return from_.trapped() || to_.trapped(); }
+
+  LiftLowerContext& from_;
+  LiftLowerContext& to_;
+  const component::TypeTable& types_;
+  std::span<const ResourceType* const> resources_;
+};
+
+} // namespace cusp::canon
