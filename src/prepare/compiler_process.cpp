@@ -1,0 +1,107 @@
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "prepare/prepare.h"
+
+extern char** environ;
+
+namespace cusp::prepare {
+
+using base::ErrorCode;
+
+namespace {
+
+// $CUSP_COMPILE, then beside this program, then the PATH (an empty directory part lets posix_spawnp look there).
+Result<std::string> find_compiler() {
+  if (const char* named = std::getenv("CUSP_COMPILE"); named && *named) {
+    if (access(named, X_OK) == 0) return named;
+    return base::fail(ErrorCode::NotFound, fmt::format("CUSP_COMPILE names {}, which cannot be run; it must be the path of cusp-compile", named));
+  }
+  char self[4096];
+  ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (size > 0) {
+    std::string beside(self, static_cast<std::size_t>(size));
+    beside = beside.substr(0, beside.rfind('/') + 1) + "cusp-compile";
+    if (access(beside.c_str(), X_OK) == 0) return beside;
+  }
+  return "cusp-compile";
+}
+
+} // namespace
+
+Result<std::unique_ptr<CompilerProcess>> CompilerProcess::start(const PrepareOptions& options) {
+  std::string path = CUSP_TRY(find_compiler());
+  int in[2], out[2];
+  if (pipe2(in, O_CLOEXEC) != 0) return base::fail_errno("make", "a pipe", errno);
+  base::UniqueFd in_read(in[0]), in_write(in[1]);
+  if (pipe2(out, O_CLOEXEC) != 0) return base::fail_errno("make", "a pipe", errno);
+  base::UniqueFd out_read(out[0]), out_write(out[1]);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, in_read.get(), 0);
+  posix_spawn_file_actions_adddup2(&actions, out_write.get(), 1);
+  std::string batch = "--batch";
+  char* argv[] = {path.data(), batch.data(), nullptr};
+  pid_t pid = -1;
+  int error = posix_spawnp(&pid, path.c_str(), &actions, nullptr, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0)
+    return base::fail(ErrorCode::NotFound, fmt::format("cannot start the compiler {}: {}; put cusp-compile beside cusp, on the PATH, or name it "
+                                                       "in CUSP_COMPILE (an artifact made by `cusp compile` needs none)", path, std::strerror(error)));
+  std::unique_ptr<CompilerProcess> process(new CompilerProcess);
+  process->options_ = options;
+  process->pid_ = pid;
+  process->to_ = std::move(in_write);
+  process->from_ = std::move(out_read);
+  return process;
+}
+
+CompilerProcess::~CompilerProcess() {
+  to_.reset(); // end of input: it leaves by itself
+  from_.reset();
+  while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const std::uint8_t> wasm) {
+  struct sigaction ignore{}, previous{};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, &previous);
+  artifact::CompileRequest request{options_.opt_level, options_.bounds, options_.target_cpu, options_.threads, 0};
+  auto died = [&](const base::Error& error) {
+    int status = 0;
+    std::string how = waitpid(pid_, &status, 0) == pid_ && WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status)) : "";
+    pid_ = -1;
+    return base::fail(ErrorCode::Compile, fmt::format("the compiler ended without an answer{}: {}", how, error.message));
+  };
+  auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request));
+  if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm);
+  sigaction(SIGPIPE, &previous, nullptr);
+  for (;;) {
+    auto frame = artifact::read_frame(from_.get());
+    if (!frame) return died(frame.error());
+    switch (frame->kind) {
+    case artifact::FrameKind::Progress:
+      if (auto progress = base::archive_read<artifact::CompileProgress>(frame->payload); progress && options_.progress)
+        options_.progress(progress->done, progress->total);
+      break;
+    case artifact::FrameKind::Artifact: return std::move(frame->payload);
+    case artifact::FrameKind::Failed: return std::unexpected(artifact::read_error(frame->payload));
+    default: return base::fail(ErrorCode::Compile, "the compiler's answer is not understood; are cusp and cusp-compile of one build?");
+    }
+  }
+}
+
+Result<std::shared_ptr<const artifact::Artifact>> CompilerProcess::compile(std::span<const std::uint8_t> wasm) {
+  return artifact_from_bytes(CUSP_TRY(compile_bytes(wasm)), "compiled module");
+}
+
+} // namespace cusp::prepare
