@@ -243,6 +243,7 @@ bool Exchange::body_at_end() const { return state_->body.at_end(); }
 const std::vector<std::pair<std::string, std::string>>& Exchange::trailers() const { return state_->body.trailers(); }
 loop::Event& Exchange::readable() { return state_->stream.readable(); }
 loop::Event& Exchange::writable() { return state_->stream.writable(); }
+void Exchange::cut() { state_->stream.reset_connection(); }
 
 namespace {
 ClientError body_error(const base::Error& error) {

@@ -59,6 +59,8 @@ public:
   const std::vector<std::pair<std::string, std::string>>& trailers() const;
   loop::Event& readable();
   loop::Event& writable();
+  // Breaks the connection off and wakes whoever waits for it. Never suspends.
+  void cut();
 
 private:
   Exchange();

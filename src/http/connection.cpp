@@ -216,6 +216,7 @@ Result<std::size_t> Request::try_read(std::span<std::uint8_t> into) {
 
 bool ResponseWriter::started() const { return connection_.started_; }
 bool ResponseWriter::finished() const { return connection_.finished_; }
+bool ResponseWriter::aborted() const { return connection_.aborted_; }
 std::uint16_t ResponseWriter::status() const { return connection_.status_; }
 std::uint64_t ResponseWriter::bytes() const { return connection_.written_; }
 loop::Event& ResponseWriter::writable() { return connection_.stream_.writable(); }

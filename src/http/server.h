@@ -59,6 +59,7 @@ public:
   void start(std::uint16_t status, std::span<const Header> headers, std::optional<std::uint64_t> content_length = std::nullopt);
   bool started() const;
   bool finished() const;
+  bool aborted() const; // broken off, by us or by the client
   // Takes all, waiting for the client where it must. Error: Io, Timeout; InvalidArgument beyond content_length.
   Result<void> write(std::string_view bytes);
   // Bytes that write() would take now without waiting.

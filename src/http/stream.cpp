@@ -78,6 +78,10 @@ void SocketStream::reset_connection() {
   linger hard{.l_onoff = 1, .l_linger = 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   close();
+  // No edge will come any more: whoever waits tries again and finds it closed.
+  readable_.set();
+  writable_.set();
+  hangup_.set();
 }
 
 } // namespace cusp::http

@@ -2,10 +2,17 @@
 
 #include <cstring>
 
+#include "wasi/http/server_exchange.h"
+
 namespace cusp::wasi {
 
 bool block_any(canon::CallContext& cx, std::span<Waitable* const> what) {
-  switch (wait_for_any(what, cx.host<Context>().deadline)) {
+  Context& context = cx.host<Context>();
+  for (Waitable* one : what)
+    if (one->ready()) return true;
+  // The guest stops here: what it has answered so far is not kept from the client.
+  if (context.exchange) context.exchange->flush_now();
+  switch (wait_for_any(what, context.deadline)) {
   case WaitOutcome::Ready: return true;
   case WaitOutcome::Deadline: cx.trap("the time limit was reached while the guest waited", abi::Trap::Timeout); return false;
   case WaitOutcome::Forever: cx.trap("the guest waits for something that cannot happen any more"); return false;
