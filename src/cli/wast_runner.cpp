@@ -151,7 +151,8 @@ base::Result<std::unique_ptr<WastRunner>> WastRunner::create(const WastOptions& 
   std::unique_ptr<WastRunner> runner(new WastRunner);
   runner->state_ = std::make_unique<State>();
   runner->state_->options = options;
-  prepare::PrepareOptions compile{.opt_level = options.opt_level};
+  prepare::PrepareOptions compile;
+  compile.opt_level = options.opt_level;
   if (options.explicit_bounds) compile.bounds = artifact::BoundsMode::Explicit;
   runner->state_->compiler = CUSP_TRY(prepare::CompilerProcess::start(compile));
   return runner;
