@@ -1,13 +1,14 @@
-// Components that run. A ComponentCode is a loaded artifact with its imports bound to host functions: immutable, shared
-// by threads. A ComponentInstance is one instance of it in a slot, used again and again: run, then reset to the state
-// before the first guest code. An InstancePool keeps the instances of one thread.
+// Components that run. A ComponentCode is a loaded artifact with its imports bound to host functions: immutable, shared by
+// threads. A ComponentInstance is one instance of it in a slot, used again and again: run, then reset to the state before
+// the first guest code. An InstancePool keeps the instances of one thread.
 //   auto code = ComponentCode::link(runtime_code, linker, options);
-//   auto handle = code->find_export<void(Own<IncomingRequest>,
-//   Own<ResponseOutparam>)>("wasi:http/incoming-handler@0.2.12", "handle"); auto instance = pool.acquire(&host_state);
+//   using Handle = void(Own<IncomingRequest>, Own<ResponseOutparam>);
+//   auto handle = code->find_export<Handle>("wasi:http/incoming-handler@0.2.12", "handle");
+//   auto instance = pool.acquire(&host_state);
 //   auto done = instance->call(*handle, std::move(request), std::move(response));
-// Calls run on a fiber. After a trap the instance refuses further calls ("cannot enter component instance") until it is
-// reset. Exactness: the slot is sealed before the first step that runs guest code (a module with a start function), and
-// the steps from there on run again for every instance; most components have none, so theirs are sealed whole.
+// Calls run on a fiber. After a trap the instance refuses further calls ("cannot enter component instance") until reset.
+// Exactness: the slot is sealed before the first guest code (a module's start function) runs; start functions, and steps
+// after them whose order could be observed, run again for every use. Most components have neither: theirs are sealed whole.
 #pragma once
 
 #include <functional>
@@ -113,6 +114,7 @@ public:
 
 private:
   ComponentInstance();
+  Result<void> build(); // slot, records, static steps, seal
   // Entry and exit of a lifted function, shared by both ways to call.
   Result<void> finish_call(LiftLowerContext& cx, Task& task, bool entered);
   bool begin_call(std::uint32_t lift, Task& task);

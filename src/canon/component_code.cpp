@@ -103,6 +103,39 @@ private:
   std::vector<std::string> problems_;
 };
 
+// Writes into a memory or table that it did not make: then the order matters of its making and of start functions
+// before it.
+bool writes_elsewhere(const artifact::ModuleMeta& module) {
+  for (const artifact::ElemMeta& elem : module.elems)
+    if (elem.mode == artifact::SegmentMode::Active && elem.table < module.shape.imported_tables) return true;
+  for (const artifact::DataMeta& data : module.datas)
+    if (data.mode == artifact::SegmentMode::Active && data.memory < module.shape.imported_memories) return true;
+  return false;
+}
+
+// Up to the first start function everything is static. After it a step is static when it runs no guest code, writes
+// nothing that the guest code before it could have seen, and needs only static instances; constant expressions read
+// immutable globals only.
+void order_steps(ComponentCode::State& state) {
+  const LinkPlan& plan = *state.plan;
+  std::vector<bool> is_static(plan.core_instances.size());
+  bool started = false;
+  for (std::uint32_t i = 0; i < plan.steps.size(); ++i) {
+    const auto& step = std::get<component::InstantiateCore>(plan.steps[i]);
+    const artifact::ModuleMeta& module = state.code->module(step.module);
+    bool early = !started || !writes_elsewhere(module);
+    for (const component::CoreArgument& argument : step.arguments)
+      if (const auto* item = std::get_if<component::CoreItem>(&argument))
+        early = early && is_static[item->instance.value];
+    if (early) state.static_steps.push_back(i);
+    is_static[step.instance.value] = early;
+    if (!early || module.start) state.use_steps.push_back({i, !early, module.start.has_value()});
+    started = started || module.start;
+    if (!early)
+      state.needs_fresh_slot = state.needs_fresh_slot || module.shape.defined_memories || module.shape.defined_tables;
+  }
+}
+
 } // namespace
 
 ComponentCode::ComponentCode() : state_(std::make_unique<State>()) {}
@@ -126,11 +159,7 @@ Result<std::shared_ptr<const ComponentCode>> ComponentCode::link(std::shared_ptr
   state.options = options;
   CUSP_TRY(Linking(state, linker).run());
   const LinkPlan& plan = *state.plan;
-  while (state.first_start < plan.steps.size()) {
-    const auto& step = std::get<component::InstantiateCore>(plan.steps[state.first_start]);
-    if (state.code->module(step.module).start) break;
-    ++state.first_start;
-  }
+  order_steps(state);
   runtime::SlotOptions slot_options;
   slot_options.limits = options.limits;
   slot_options.tracking = options.tracking;

@@ -71,13 +71,15 @@ public:
     state_.built.resize(plan_.core_instances.size());
     state_.destructors.resize(plan_.resources.size());
     state_.trampolines.resize(plan_.trampolines.size());
+    state_.imports.resize(plan_.trampolines.size());
+    state_.has_import.resize(plan_.trampolines.size());
     state_.host_funcs = reinterpret_cast<abi::HostFunc*>(slot_.owner_area());
     for (std::size_t i = 0; i < plan_.trampolines.size(); ++i)
       make_trampoline(code, i);
   }
 
   // Step `index` without its module's start function.
-  Result<bool> execute(std::uint32_t index) {
+  Result<void> execute(std::uint32_t index) {
     const auto& step = std::get<component::InstantiateCore>(plan_.steps[index]);
     const artifact::ModuleMeta& module = instance_.code().code()->module(step.module);
     if (step.arguments.size() != module.imports.size())
@@ -96,13 +98,20 @@ public:
             slot_.host_func(&state_.host_funcs[trampoline.value], module.types[module.func_types[import.index]]));
       }
     }
-    bool has_start = CUSP_TRY(slot_.instantiate_core(step.instance.value, imports));
+    CUSP_TRY(slot_.instantiate_core(step.instance.value, imports));
     state_.built[step.instance.value] = true;
     resolve();
-    return has_start;
+    return {};
   }
 
 private:
+  const runtime::Extern& canonical_func(std::uint32_t trampoline, const artifact::FuncTypeMeta& type) {
+    if (!state_.has_import[trampoline]) {
+      state_.imports[trampoline] = slot_.host_func(&state_.host_funcs[trampoline], type);
+      state_.has_import[trampoline] = true;
+    }
+    return state_.imports[trampoline];
+  }
   void make_trampoline(const ComponentCode::State& code, std::size_t i) {
     TrampolineRecord& record = state_.trampolines[i];
     const component::Trampoline& trampoline = plan_.trampolines[i];
@@ -200,29 +209,32 @@ Result<std::unique_ptr<ComponentInstance>> ComponentInstance::create(std::shared
   std::unique_ptr<ComponentInstance> made(new ComponentInstance);
   made->code_ = std::move(code);
   made->host_ = host;
-  const ComponentCode::State& plan = made->code_->state();
-  made->slot_ = CUSP_TRY(runtime::Slot::create(plan.slot_layout));
-  made->slot_->user = made.get();
-  Building building(*made);
-  building.make_records();
-  auto steps = static_cast<std::uint32_t>(plan.plan->steps.size());
-  for (std::uint32_t i = 0; i < std::min(plan.first_start + 1, steps); ++i)
-    CUSP_TRY(building.execute(i));
-  CUSP_TRY(made->slot_->seal());
+  CUSP_TRY(made->build());
   CUSP_TRY(made->start());
   return made;
 }
 
+Result<void> ComponentInstance::build() {
+  const ComponentCode::State& plan = code_->state();
+  slot_ = CUSP_TRY(runtime::Slot::create(plan.slot_layout));
+  slot_->user = this;
+  *state_ = State();
+  Building building(*this);
+  building.make_records();
+  for (std::uint32_t step : plan.static_steps)
+    CUSP_TRY(building.execute(step));
+  return slot_->seal();
+}
+
 Result<void> ComponentInstance::start() {
   const ComponentCode::State& plan = code_->state();
-  auto steps = static_cast<std::uint32_t>(plan.plan->steps.size());
-  if (plan.first_start >= steps) return {};
+  if (plan.use_steps.empty()) return {};
   auto run = [&]() -> Result<void> {
     Building building(*this);
-    for (std::uint32_t i = plan.first_start; i < steps; ++i) {
-      bool has_start = i == plan.first_start || CUSP_TRY(building.execute(i));
-      const auto& step = std::get<component::InstantiateCore>(plan.plan->steps[i]);
-      if (has_start) CUSP_TRY(slot_->run_start(step.instance.value));
+    for (const ComponentCode::State::UseStep& use : plan.use_steps) {
+      if (use.instantiate) CUSP_TRY(building.execute(use.step));
+      const auto& step = std::get<component::InstantiateCore>(plan.plan->steps[use.step]);
+      if (use.start) CUSP_TRY(slot_->run_start(step.instance.value));
     }
     return {};
   };
@@ -241,7 +253,7 @@ Result<void> ComponentInstance::reset() {
   }
   state_->current = nullptr;
   poisoned_ = false;
-  return slot_->reset();
+  return code_->state().needs_fresh_slot ? build() : slot_->reset();
 }
 
 // --- calls from the host

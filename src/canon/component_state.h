@@ -30,8 +30,16 @@ struct ComponentCode::State {
   std::vector<std::shared_ptr<const ResourceType>> kept_types;
   std::vector<std::shared_ptr<const HostFuncDef>> imports; // by HostImportIndex; null: missing, see LinkOptions
   std::shared_ptr<const runtime::SlotLayout> slot_layout;
-  // The first step whose module has a start function; it is sealed when instantiated but not started.
-  std::uint32_t first_start = 0;
+  // What is done once per slot, before it is sealed, and what every use of an instance begins with: from the first
+  // start function on, in the order of the plan. Instances whose making nobody can observe are made early (see
+  // StepOrder).
+  struct UseStep {
+    std::uint32_t step = 0;
+    bool instantiate = false, start = false;
+  };
+  std::vector<std::uint32_t> static_steps;
+  std::vector<UseStep> use_steps;
+  bool needs_fresh_slot = false; // a use step makes memories or tables, which a reset does not put back
 
   const component::TypeTable& types() const { return plan->types; }
 };
@@ -61,7 +69,9 @@ struct ComponentInstance::State {
   std::vector<InstanceState> instances;
   std::vector<LiftRecord> lifts;
   std::vector<TrampolineRecord> trampolines;
-  std::vector<CoreCallee> destructors; // by ResourceIndex
+  std::vector<CoreCallee> destructors;  // by ResourceIndex
+  std::vector<runtime::Extern> imports; // by trampoline, made when first asked for
+  std::vector<bool> has_import;
   std::vector<bool> built;             // core instances; stays true over resets, as addresses do
   abi::HostFunc* host_funcs = nullptr; // in the owner area
   Task* current = nullptr;
