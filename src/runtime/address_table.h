@@ -36,7 +36,7 @@ private:
 // The signal handlers' tables; the process's only global state.
 AddressTable& guest_code_table(); // owner: GuestCode
 AddressTable& write_set_table();  // owner: WriteSet
-AddressTable& memory_table();     // address space reserved for linear memories, guards included; owner: unused
+AddressTable& memory_table();     // address space reserved for linear memories, guards included; owner: anything but null
 
 // A range of executable guest code and where its trap stubs are.
 struct GuestCode {

@@ -222,7 +222,7 @@ Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> lay
     for (std::size_t i = 0; i < core.memories.size(); ++i) {
       std::uint8_t* begin = own.at(core.memories[i]);
       std::uint64_t reserve = memory_space(meta.memories[meta.shape.imported_memories + i], map.options.limits).reserve;
-      own.guarded.emplace_back(memory_table(), begin, begin + reserve, nullptr);
+      own.guarded.emplace_back(memory_table(), begin, begin + reserve, begin);
     }
   }
   return slot;

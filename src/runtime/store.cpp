@@ -34,7 +34,7 @@ public:
     std::uint8_t* at = owned.space.base();
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
     if (artifact_ && meta.image_bytes) CUSP_TRY(map_memory_image(*artifact_, meta, at));
-    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve, nullptr);
+    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve, at);
     state_.spaces.push_back(std::move(owned));
     record = {at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2};
     return {};
