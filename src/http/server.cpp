@@ -108,6 +108,14 @@ Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::listen(const std::string& text, Handler& handler, const ServerOptions& options) {
   Address address = CUSP_TRY(parse_address(text));
+  if (options.exclusive) {
+    // SO_REUSEPORT would let us share the address with a stranger's server of the same user, and half of its requests would be ours.
+    base::UniqueFd probe(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    int on = 1;
+    if (probe && (setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+                  bind(probe.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) != 0))
+      return base::fail_errno("listen on", text, errno);
+  }
   std::unique_ptr<Server> server(new Server);
   server->state_ = std::make_unique<State>();
   State& state = *server->state_;

@@ -19,6 +19,7 @@ struct ServerOptions {
   std::uint64_t max_body_bytes = std::uint64_t{1} << 40; // beyond: 413 when announced, a broken body otherwise
   std::uint32_t max_connections = 16384;
   std::uint32_t max_in_flight = 4096;              // requests of this loop; beyond: 503 at once
+  bool exclusive = false;                          // an address that another listener has is an error, although it would share
   std::chrono::milliseconds head_timeout{10'000};  // from the first byte of a request to the end of its head: 408
   std::chrono::milliseconds idle_timeout{75'000};  // between requests
   std::chrono::milliseconds io_timeout{60'000};    // a peer that neither sends its body nor takes ours

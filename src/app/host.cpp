@@ -1,0 +1,26 @@
+#include "app/host.h"
+
+#include "wasi/linker.h"
+
+namespace cusp::app {
+
+Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wasi::IoMode file_io) {
+  auto config = std::make_shared<wasi::Config>();
+  config->arguments = grants.arguments;
+  config->environment = grants.environment;
+  config->file_io = file_io;
+  config->outgoing_http = grants.outgoing_http;
+  for (const DirectoryGrant& grant : grants.directories) {
+    auto directory = CUSP_TRY(wasi::Descriptor::open_root(grant.host_path));
+    config->preopens.push_back({std::move(directory), grant.guest_path, grant.writable});
+  }
+  return config;
+}
+
+Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code, const canon::LinkOptions& options) {
+  canon::Linker linker;
+  wasi::add_to_linker(linker);
+  return canon::ComponentCode::link(std::move(code), linker, options);
+}
+
+} // namespace cusp::app

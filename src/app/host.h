@@ -1,0 +1,37 @@
+// What serving and commands share: grants that the operator gives, turned into WASI's shared configuration, and components linked with WASI.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "canon/component.h"
+#include "wasi/context.h"
+
+namespace cusp::app {
+
+using base::Result;
+
+// A directory of the host that the guest sees under another name.
+struct DirectoryGrant {
+  std::string host_path, guest_path;
+  bool writable = true;
+};
+
+// What a guest may have and do.
+struct Grants {
+  std::vector<std::string> arguments;
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<DirectoryGrant> directories;
+  bool outgoing_http = true;
+};
+
+// Opens the directories. Error: Io, which names the directory.
+Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wasi::IoMode file_io);
+
+// All of WASI 0.2 behind the component's imports. Instances need a wasi::Context as their host state.
+Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code, const canon::LinkOptions& options);
+
+} // namespace cusp::app

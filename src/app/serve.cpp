@@ -1,0 +1,181 @@
+#include "app/serve.h"
+
+#include <csignal>
+#include <thread>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <sys/signalfd.h>
+
+#include "app/admin.h"
+#include "app/worker.h"
+#include "base/unique_fd.h"
+
+namespace cusp::app {
+
+namespace {
+
+constexpr const char* kHandler = "wasi:http/incoming-handler@0.2.12";
+
+Result<Service> make_service(std::shared_ptr<const runtime::Code> code, const ServeOptions& options) {
+  Service service;
+  service.code = CUSP_TRY(link_with_wasi(std::move(code), options.link));
+  if (!service.code->has_export(kHandler, "handle"))
+    return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:http/incoming-handler; `cusp run` runs commands");
+  service.handle = CUSP_TRY(service.code->find_export<Service::Handle>(kHandler, "handle"));
+  service.config = CUSP_TRY(make_config(options.grants, wasi::IoMode::Pool));
+  service.options = &options;
+  return service;
+}
+
+// SIGTERM and SIGINT as something to wait for. Blocked from now on in this thread and those that it starts.
+class Signals {
+public:
+  static Result<std::unique_ptr<Signals>> create() {
+    auto signals = std::make_unique<Signals>();
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, &signals->before_);
+    signals->fd_ = base::UniqueFd(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    if (!signals->fd_) return base::fail_errno("create", "a signal descriptor", errno);
+    return signals;
+  }
+  ~Signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  // REQUIRES: on a fiber of `loop`. False at the deadline.
+  bool wait(loop::EventLoop& loop, loop::Event& other, loop::TimePoint deadline) {
+    if (!watched_) watched_ = loop.watch(fd_.get(), readable_, unused_).has_value();
+    for (;;) {
+      signalfd_siginfo info;
+      readable_.reset();
+      if (read(fd_.get(), &info, sizeof info) == sizeof info) return true;
+      loop::Event* either[] = {&readable_, &other};
+      if (!loop::wait_any(either, deadline) || (other.is_set() && !readable_.is_set())) return false;
+    }
+  }
+  void forget(loop::EventLoop& loop) {
+    if (std::exchange(watched_, false)) loop.forget(fd_.get());
+  }
+
+private:
+  base::UniqueFd fd_;
+  sigset_t before_{};
+  loop::Event readable_, unused_;
+  bool watched_ = false;
+};
+
+class Serving {
+public:
+  Serving(const ServeOptions& options) : options_(options), log_(1, 2), blocking_(16) {}
+
+  Result<int> run(std::shared_ptr<const runtime::Code> code) {
+    std::signal(SIGPIPE, SIG_IGN);
+    CUSP_TRY(runtime::initialize());
+    signals_ = CUSP_TRY(Signals::create());
+    service_ = CUSP_TRY(make_service(std::move(code), options_));
+    service_.log = &log_;
+    service_.blocking = &blocking_;
+    loop_ = CUSP_TRY(loop::EventLoop::create(&blocking_));
+    CUSP_TRY(open());
+    if (Result<void> started = start_workers(); !started) {
+      for (auto& worker : workers_) worker->drain(loop::Clock::now());
+      for (auto& worker : workers_) worker->join();
+      return std::unexpected(std::move(started).error());
+    }
+    loop_->spawn([this] { supervise(); });
+    loop_->run();
+    return finish();
+  }
+
+private:
+  Result<void> open() {
+    unsigned count = options_.workers ? options_.workers : std::max(1u, std::thread::hardware_concurrency());
+    std::string address = options_.address;
+    for (unsigned i = 0; i < count; ++i) {
+      auto worker = std::make_unique<Worker>(service_, i, count);
+      std::uint16_t port = CUSP_TRY(worker->listen(address, i == 0));
+      // Port 0 means any, but the same for all.
+      if (i == 0) address = options_.address.substr(0, options_.address.rfind(':')) + ":" + std::to_string(port);
+      workers_.push_back(std::move(worker));
+    }
+    url_ = "http://" + address;
+    if (options_.admin_address.empty()) return {};
+    admin_page_ = std::make_unique<AdminPage>(workers_, log_);
+    http::ServerOptions admin_options;
+    admin_options.exclusive = true;
+    admin_ = CUSP_TRY(http::Server::listen(options_.admin_address, *admin_page_, admin_options));
+    return {};
+  }
+
+  Result<void> start_workers() {
+    running_ = static_cast<unsigned>(workers_.size());
+    std::vector<std::future<Result<void>>> started;
+    for (auto& worker : workers_)
+      started.push_back(worker->start([this] { loop_->post([this] {
+        if (--running_ == 0) all_ended_.set();
+      }); }));
+    Result<void> first;
+    for (auto& one : started) {
+      Result<void> result = one.get();
+      if (first && !result) first = std::move(result);
+    }
+    if (!first) return first;
+    if (options_.lock_in) CUSP_TRY(options_.lock_in());
+    for (auto& worker : workers_) worker->accept();
+    if (options_.listening) options_.listening(url_);
+    return {};
+  }
+
+  // The main thread's fiber: waits for a signal, drains, and goes when all workers have ended or their time is up.
+  void supervise() {
+    if (admin_) admin_->start();
+    bool asked = signals_->wait(*loop_, all_ended_, loop::kNever);
+    if (asked) {
+      loop::TimePoint deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(options_.drain_timeout);
+      for (auto& worker : workers_) worker->drain(deadline);
+      // Server::drain gives what it had to cut another second.
+      bool again = signals_->wait(*loop_, all_ended_, deadline + std::chrono::seconds(2));
+      if (again || !all_ended_.is_set()) {
+        cut_short_ = true;
+        for (auto& worker : workers_) worker->stop_now();
+      }
+      all_ended_.wait();
+    }
+    signals_->forget(*loop_);
+    if (admin_) admin_->drain(loop::Clock::now());
+    loop_->stop_now();
+  }
+
+  Result<int> finish() {
+    for (auto& worker : workers_) worker->join();
+    // Fibers that were stopped in the middle still stand on what belongs to their worker: it stays until the process ends.
+    if (cut_short_)
+      for (auto& worker : workers_) (void)worker.release();
+    return 0;
+  }
+
+  const ServeOptions& options_;
+  observe::LogWriter log_;
+  loop::BlockingPool blocking_;
+  std::unique_ptr<Signals> signals_;
+  Service service_;
+  std::unique_ptr<loop::EventLoop> loop_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<AdminPage> admin_page_;
+  std::unique_ptr<http::Server> admin_;
+  loop::Event all_ended_;
+  unsigned running_ = 0;
+  bool cut_short_ = false;
+  std::string url_;
+};
+
+} // namespace
+
+Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options) {
+  Serving serving(options);
+  return serving.run(std::move(code));
+}
+
+} // namespace cusp::app

@@ -1,0 +1,35 @@
+// The application host: serves a component that exports wasi:http/incoming-handler, a fresh instance for every request.
+// One event loop per worker thread, each with its own listener (SO_REUSEPORT), instances and counters; nothing is shared on a request.
+// The calling thread takes signals, serves the admin page and drains.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "app/host.h"
+
+namespace cusp::app {
+
+enum class LogFormat : std::uint8_t { None, Text, Json };
+
+struct ServeOptions {
+  std::string address = "127.0.0.1:8080";
+  unsigned workers = 0; // 0: one per processor
+  Grants grants;
+  canon::LinkOptions link;                          // its limits hold for one instance
+  std::optional<std::chrono::nanoseconds> timeout;  // of one request, computing and waiting
+  std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
+  std::uint32_t max_concurrency = 0;                // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
+  LogFormat access_log = LogFormat::None;           // a line per request on standard output
+  std::string admin_address;                        // empty: no admin page
+  // Told once, when every worker listens.
+  std::function<void(const std::string& url)> listening;
+  // Called when everything that needs rights is open and before the first connection is taken: the place for giving up the rest.
+  std::function<Result<void>()> lock_in;
+};
+
+// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. The exit code.
+// Error: NotFound when the component does not export the handler; Unlinkable; Io (address, directories).
+Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options);
+
+} // namespace cusp::app

@@ -1,0 +1,195 @@
+#include "app/worker.h"
+
+#include <fmt/format.h>
+
+#include "app/guest_log.h"
+#include "wasi/http/server_exchange.h"
+
+namespace cusp::app {
+
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(20);
+constexpr std::string_view kHealthPath = "/.well-known/cusp/health";
+
+std::uint64_t since(loop::TimePoint begin, loop::TimePoint end) { return static_cast<std::uint64_t>((end - begin).count()); }
+
+void answer_text(http::ResponseWriter& response, std::uint16_t status, std::string_view text) {
+  http::Header type{"content-type", "text/plain; charset=utf-8"};
+  response.start(status, std::span(&type, 1), text.size());
+  if (response.write(text)) (void)response.finish();
+}
+
+} // namespace
+
+Worker::~Worker() = default;
+
+Result<std::uint16_t> Worker::listen(const std::string& address, bool exclusive) {
+  http::ServerOptions options;
+  if (std::uint32_t most = service_.options->max_concurrency) options.max_in_flight = (most + count_ - 1) / count_;
+  options.exclusive = exclusive;
+  server_ = CUSP_TRY(http::Server::listen(address, *this, options));
+  loop_ = CUSP_TRY(loop::EventLoop::create(service_.blocking));
+  pool_ = std::make_unique<canon::InstancePool>(service_.code, options.max_in_flight + 1);
+  return server_->port();
+}
+
+std::future<Result<void>> Worker::start(std::function<void()> ended) {
+  ended_ = std::move(ended);
+  std::promise<Result<void>> ready;
+  auto future = ready.get_future();
+  thread_ = std::thread([this, ready = std::move(ready)]() mutable { run(std::move(ready)); });
+  return future;
+}
+
+void Worker::accept() { loop_->post([this] { accepting_.set(); }); }
+void Worker::drain(loop::TimePoint deadline) {
+  loop_->post([this, deadline] {
+    drain_deadline_ = deadline;
+    draining_.set();
+    accepting_.set();
+  });
+}
+void Worker::stop_now() { loop_->stop_now(); }
+
+void Worker::run(std::promise<Result<void>> ready) {
+  loop_->spawn([&] {
+    Result<void> warm = warm_up();
+    bool good = warm.has_value();
+    ready.set_value(std::move(warm));
+    if (!good) return loop_->stop();
+    accepting_.wait();
+    if (!draining_.is_set()) {
+      server_->start();
+      loop_->spawn([this] { tick(); });
+      draining_.wait();
+      server_->drain(drain_deadline_);
+      ending_ = true;
+      busy_.set();
+      ticked_out_.wait();
+    }
+    loop_->stop();
+  });
+  loop_->run();
+  log_.hand_over();
+  ended_();
+}
+
+// One instance is made before the first request, so that what can go wrong with all of them is told at the start.
+Result<void> Worker::warm_up() {
+  wasi::Context context;
+  GuestStdio stdio(log_, service_.options->access_log, index_);
+  context.config = service_.config.get();
+  context.stdio = &stdio;
+  auto lease = CUSP_TRY(pool_->acquire(&context));
+  return {};
+}
+
+// While anything is going on, every few milliseconds: answers that a computing guest has flushed go out, log lines are handed over, numbers
+// that others own are published. An idle worker sleeps.
+void Worker::tick() {
+  while (!ending_) {
+    busy_.wait();
+    loop_->sleep_until(loop::Clock::now() + kTick);
+    flush_list_.flush_all();
+    log_.hand_over();
+    publish();
+    if (server_->in_flight() == 0) busy_.reset();
+  }
+  ticked_out_.set();
+}
+
+void Worker::publish() {
+  metrics_.connections.set(server_->connections());
+  metrics_.instances.set(pool_->alive());
+  metrics_.idle_instances.set(pool_->idle());
+  metrics_.refused.set(server_->refused());
+}
+
+void Worker::handle(http::Request& request, http::ResponseWriter& response) {
+  if (request.target() == kHealthPath) return answer_text(response, 200, "ok\n");
+  if (!busy_.is_set()) busy_.set();
+  loop::TimePoint begin = loop::Clock::now();
+  std::uint64_t id = index_ + count_ * next_id_++;
+  metrics_.in_flight.set(server_->in_flight());
+  answer(request, response, id);
+  std::uint64_t ns = since(begin, loop::Clock::now());
+  metrics_.in_flight.set(server_->in_flight() - 1);
+  metrics_.latency.record(ns);
+  metrics_.requests.add();
+  std::uint16_t status = response.finished() ? response.status() : 0;
+  metrics_.responses[status / 100 < 6 ? status / 100 : 0].add();
+  if (status == 0 || status >= 500) metrics_.errors.add();
+  if (service_.options->access_log != LogFormat::None) log_access(request, response, id, ns);
+}
+
+void Worker::answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id) {
+  wasi::ServerExchange exchange(request, response, flush_list_);
+  GuestStdio stdio(log_, service_.options->access_log, id);
+  wasi::Context context;
+  context.config = service_.config.get();
+  context.stdio = &stdio;
+  context.exchange = &exchange;
+  loop::TimePoint begin = loop::Clock::now();
+  if (service_.options->timeout) context.deadline = begin + *service_.options->timeout;
+
+  auto lease = pool_->acquire(&context);
+  if (!lease) {
+    log_failure(id, context, lease.error(), lease.error().to_string());
+    bool full = lease.error().code == base::ErrorCode::LimitExceeded;
+    return answer_text(response, full ? 503 : 500, full ? "the server is full; try again\n" : "the application could not be started\n");
+  }
+  loop::TimePoint acquired = loop::Clock::now();
+  metrics_.instantiation.record(since(begin, acquired));
+  canon::ComponentInstance& instance = **lease;
+  instance.slot().set_deadline(service_.options->timeout ? std::optional<std::int64_t>(context.deadline.time_since_epoch().count()) : std::nullopt);
+
+  Result<void> called = instance.call(service_.handle, canon::make_own<wasi::IncomingRequest>(exchange), canon::make_own<wasi::ResponseOutparam>(exchange));
+  if (!called) log_failure(id, context, called.error(), instance.trap_report());
+  if (!exchange.conclude()) {
+    if (called && exchange.error()) log_failure(id, context, {}, "the guest answered with " + wasi::http_error_text(*exchange.error()));
+    else if (called) log_failure(id, context, {}, "the guest returned without an answer");
+    answer_text(response, 500, "the application failed\n");
+  }
+  loop::TimePoint concluded = loop::Clock::now();
+  *lease = {}; // resets the instance
+  metrics_.reset.record(since(concluded, loop::Clock::now()));
+}
+
+void Worker::log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report) {
+  if (error.code == base::ErrorCode::Trap) {
+    metrics_.traps.add();
+    if (loop::Clock::now() >= context.deadline) metrics_.timeouts.add();
+  }
+  if (context.exit_code) report = fmt::format("the guest exited with code {} before it had answered", *context.exit_code);
+  std::string text;
+  if (service_.options->access_log == LogFormat::Json) {
+    text = fmt::format("{{\"time\":\"{}\",\"level\":\"error\",\"instance\":{},\"message\":\"", log_time(), id);
+    observe::append_json(text, report);
+    text += "\"}";
+  } else {
+    text = fmt::format("{} error [{}] {}", log_time(), id, report);
+  }
+  log_.line(observe::LogStream::Err, text);
+}
+
+void Worker::log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id, std::uint64_t ns) {
+  std::string text;
+  std::uint16_t status = response.status();
+  double ms = static_cast<double>(ns) / 1e6;
+  const char* whole = response.finished() ? "" : " broken";
+  if (service_.options->access_log == LogFormat::Json) {
+    text = fmt::format("{{\"time\":\"{}\",\"peer\":\"{}\",\"method\":\"", log_time(), request.peer());
+    observe::append_json(text, request.method());
+    text += "\",\"path\":\"";
+    observe::append_json(text, request.target());
+    fmt::format_to(std::back_inserter(text), "\",\"status\":{},\"bytes\":{},\"duration_ms\":{:.3f},\"instance\":{},\"complete\":{}}}", status,
+                   response.bytes(), ms, id, response.finished());
+  } else {
+    fmt::format_to(std::back_inserter(text), "{} {} \"{} {}\" {} {} {:.3f}ms [{}]{}", log_time(), request.peer(), request.method(),
+                   request.target(), status, response.bytes(), ms, id, whole);
+  }
+  log_.line(observe::LogStream::Out, text);
+}
+
+} // namespace cusp::app

@@ -1,0 +1,74 @@
+// One worker of serve(): a thread with an event loop, a listener, a pool of instances and counters of its own. Handles a request on its
+// connection's fiber in one straight line: route, acquire, call, conclude, reset. Private to app/.
+#pragma once
+
+#include <future>
+#include <thread>
+
+#include "app/serve.h"
+#include "http/server.h"
+#include "observe/log_writer.h"
+#include "observe/metrics.h"
+#include "wasi/http/types.h"
+
+namespace cusp::app {
+
+struct Metrics {
+  observe::Counter requests, errors, traps, timeouts, responses[6]; // responses by hundreds; 0: broken off
+  observe::Gauge in_flight, connections, instances, idle_instances, refused;
+  observe::Histogram latency, instantiation, reset;
+};
+
+// What all workers have in common; immutable while they run.
+struct Service {
+  using Handle = void(canon::Own<wasi::IncomingRequest>, canon::Own<wasi::ResponseOutparam>);
+  std::shared_ptr<const canon::ComponentCode> code;
+  canon::TypedExport<Handle> handle;
+  std::shared_ptr<const wasi::Config> config;
+  const ServeOptions* options = nullptr;
+  observe::LogWriter* log = nullptr;
+  loop::BlockingPool* blocking = nullptr;
+};
+
+class Worker final : public http::Handler {
+public:
+  Worker(const Service& service, unsigned index, unsigned count) : service_(service), index_(index), count_(count) {}
+  ~Worker() override;
+
+  Result<std::uint16_t> listen(const std::string& address, bool exclusive);
+  // Starts the thread; the result tells whether the first instance could be made. Serving begins with accept().
+  std::future<Result<void>> start(std::function<void()> ended);
+  void accept();              // thread-safe
+  void drain(loop::TimePoint deadline); // thread-safe
+  void stop_now();            // thread-safe
+  void join() { thread_.join(); }
+  const Metrics& metrics() const { return metrics_; }
+
+  void handle(http::Request& request, http::ResponseWriter& response) override;
+
+private:
+  void run(std::promise<Result<void>> ready);
+  void tick(); // a fiber: what need not happen at once
+  Result<void> warm_up();
+  void answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id);
+  void log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report);
+  void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id, std::uint64_t ns);
+  void publish();
+
+  const Service& service_;
+  unsigned index_, count_;
+  std::uint64_t next_id_ = 0;
+  Metrics metrics_;
+  observe::LogBuffer log_{*service_.log};
+  wasi::FlushList flush_list_;
+  std::unique_ptr<loop::EventLoop> loop_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<canon::InstancePool> pool_;
+  loop::Event busy_, accepting_, draining_, ticked_out_;
+  loop::TimePoint drain_deadline_{};
+  bool ending_ = false;
+  std::function<void()> ended_;
+  std::thread thread_;
+};
+
+} // namespace cusp::app
