@@ -58,7 +58,7 @@ CUSP_RECORD(FieldSizePayload, field_name, field_size)
   CASE(HttpRequestTrailerSize, "HTTP-request-trailer-size", FieldSizePayload)                                          \
   CASE(HttpResponseIncomplete, "HTTP-response-incomplete", std::monostate)                                             \
   CASE(HttpResponseHeaderSectionSize, "HTTP-response-header-section-size", std::optional<std::uint32_t>)               \
-  CASE(HttpResponseHeaderSize, "HTTP-response-header-size", std::optional<FieldSizePayload>)                           \
+  CASE(HttpResponseHeaderSize, "HTTP-response-header-size", FieldSizePayload)                                          \
   CASE(HttpResponseBodySize, "HTTP-response-body-size", std::optional<std::uint64_t>)                                  \
   CASE(HttpResponseTrailerSectionSize, "HTTP-response-trailer-section-size", std::optional<std::uint32_t>)             \
   CASE(HttpResponseTrailerSize, "HTTP-response-trailer-size", FieldSizePayload)                                        \
