@@ -31,8 +31,9 @@ std::uint64_t abi_hash() {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (char c : kContract) hash = fnv(hash, static_cast<unsigned char>(c));
   VmLayout layout({1, 1, 1, 1, 1, 1, 1});
-  for (std::uint64_t word : {std::uint64_t{layout.size()}, kMemory32Reservation, kMemoryGuardSize, kMaxUncheckedOffset,
-                             std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)}})
+  for (std::uint64_t word :
+       {std::uint64_t{layout.size()}, kMemory32Reservation, kMemoryGuardSize, kMaxUncheckedOffset,
+        std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)}})
     hash = fnv(hash, word);
   return hash;
 }

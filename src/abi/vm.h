@@ -87,14 +87,14 @@ struct FuncImport {
 };
 
 struct MemoryRecord {
-  std::uint8_t* base;         // never moves
-  std::uint64_t byte_length;  // current size
-  std::uint64_t max_bytes;    // it may grow up to here
-  std::uint64_t page_size;    // bytes
+  std::uint8_t* base;        // never moves
+  std::uint64_t byte_length; // current size
+  std::uint64_t max_bytes;   // it may grow up to here
+  std::uint64_t page_size;   // bytes
 };
 
 struct TableRecord {
-  void** elements;            // never moves
+  void** elements; // never moves
   std::uint64_t length;
   std::uint64_t max_length;
 };
@@ -148,12 +148,18 @@ public:
     size_ = at;
   }
   constexpr std::uint32_t func_import(std::uint32_t i) const { return func_imports_ + i * sizeof(FuncImport); }
-  constexpr std::uint32_t memory_entry(std::uint32_t memory) const { return memory_entries_ + memory * sizeof(MemoryEntry); }
+  constexpr std::uint32_t memory_entry(std::uint32_t memory) const {
+    return memory_entries_ + memory * sizeof(MemoryEntry);
+  }
   constexpr std::uint32_t table_entry(std::uint32_t table) const { return table_entries_ + table * sizeof(TableEntry); }
   // A pointer to the global's 16-byte storage.
   constexpr std::uint32_t imported_global(std::uint32_t global) const { return imported_globals_ + global * 8; }
-  constexpr std::uint32_t memory_record(std::uint32_t defined) const { return memory_records_ + defined * sizeof(MemoryRecord); }
-  constexpr std::uint32_t table_record(std::uint32_t defined) const { return table_records_ + defined * sizeof(TableRecord); }
+  constexpr std::uint32_t memory_record(std::uint32_t defined) const {
+    return memory_records_ + defined * sizeof(MemoryRecord);
+  }
+  constexpr std::uint32_t table_record(std::uint32_t defined) const {
+    return table_records_ + defined * sizeof(TableRecord);
+  }
   constexpr std::uint32_t defined_global(std::uint32_t defined) const { return defined_globals_ + defined * 16; }
   constexpr std::uint32_t size() const { return size_; }
   constexpr const ModuleShape& shape() const { return shape_; }

@@ -10,7 +10,8 @@ namespace cusp::app {
 
 class AdminPage final : public http::Handler {
 public:
-  AdminPage(const std::vector<std::unique_ptr<Worker>>& workers, const observe::LogWriter& log) : workers_(workers), log_(log) {}
+  AdminPage(const std::vector<std::unique_ptr<Worker>>& workers, const observe::LogWriter& log)
+      : workers_(workers), log_(log) {}
   void handle(http::Request& request, http::ResponseWriter& response) override;
   std::string metrics() const;
 

@@ -11,7 +11,8 @@ constexpr const char* kRun = "wasi:cli/run@0.2.12";
 using RunSignature = std::expected<void, std::monostate>();
 } // namespace
 
-Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCode> code, const CommandOptions& options, const CommandBody& body) {
+Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCode> code, const CommandOptions& options,
+                                       const CommandBody& body) {
   // A guest whose reader has gone gets an error, not us a signal.
   std::signal(SIGPIPE, SIG_IGN);
   CUSP_TRY(runtime::initialize());
@@ -22,7 +23,8 @@ Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCod
     wasi::Context context;
     context.config = config.get();
     context.stdio = &stdio;
-    if (options.timeout) context.deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(*options.timeout);
+    if (options.timeout)
+      context.deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(*options.timeout);
     outcome = [&]() -> Result<CommandOutcome> {
       auto made = canon::ComponentInstance::create(code, &context);
       CommandOutcome done;
@@ -46,7 +48,8 @@ Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCod
 Result<CommandOutcome> run_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options) {
   auto linked = CUSP_TRY(link_with_wasi(std::move(code), options.link));
   if (!linked->has_export(kRun, "run"))
-    return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:cli/run; `cusp serve` serves HTTP handlers, `--invoke` calls other functions");
+    return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:cli/run; `cusp serve` serves HTTP "
+                                                 "handlers, `--invoke` calls other functions");
   auto run = CUSP_TRY(linked->find_export<RunSignature>(kRun, "run"));
   return run_on_instance(linked, options, [run](canon::ComponentInstance& instance) -> Result<int> {
     auto result = CUSP_TRY(instance.call(run));

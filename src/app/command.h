@@ -26,6 +26,7 @@ Result<CommandOutcome> run_command(std::shared_ptr<const runtime::Code> code, co
 
 // The same surroundings for another use of an instance (`--invoke`). A guest that exits ends with its code.
 using CommandBody = std::function<Result<int>(canon::ComponentInstance& instance)>;
-Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCode> code, const CommandOptions& options, const CommandBody& body);
+Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCode> code, const CommandOptions& options,
+                                       const CommandBody& body);
 
 } // namespace cusp::app

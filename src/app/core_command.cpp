@@ -25,7 +25,8 @@ std::uint32_t give_zeros(abi::HostFunc* host, abi::ValRaw* values) {
 }
 
 // What an import of this module gets when nobody provides it.
-runtime::Extern default_import(runtime::Store& store, const artifact::ModuleMeta& meta, const artifact::ImportMeta& import) {
+runtime::Extern default_import(runtime::Store& store, const artifact::ModuleMeta& meta,
+                               const artifact::ImportMeta& import) {
   switch (import.kind) {
   case artifact::ExternKind::Table: return store.add_table(meta.tables[import.index]);
   case artifact::ExternKind::Memory: return store.add_memory(meta.memories[import.index]);
@@ -72,9 +73,14 @@ Result<abi::ValRaw> argument(std::string_view text, ValType type, std::size_t po
   case ValType::Kind::I64: take(parse_integer<std::int64_t, std::uint64_t>(text), value.i64); break;
   case ValType::Kind::F32: take(parse_number<float>(text), value.f32); break;
   case ValType::Kind::F64: take(parse_number<double>(text), value.f64); break;
-  default: return base::fail(ErrorCode::InvalidArgument, fmt::format("argument {} is of type {}, which cannot be given as text", position + 1, type.to_string()));
+  default:
+    return base::fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("argument {} is of type {}, which cannot be given as text", position + 1, type.to_string()));
   }
-  if (!good) return base::fail(ErrorCode::InvalidArgument, fmt::format("argument {}: '{}' is not a value of type {}", position + 1, text, type.to_string()));
+  if (!good)
+    return base::fail(ErrorCode::InvalidArgument,
+                      fmt::format("argument {}: '{}' is not a value of type {}", position + 1, text, type.to_string()));
   return value;
 }
 
@@ -95,7 +101,8 @@ std::string result_text(const abi::ValRaw& value, ValType type) {
 
 class CoreCommand {
 public:
-  CoreCommand(std::shared_ptr<const runtime::Code> code, const CommandOptions& options, const std::optional<CoreCall>& call)
+  CoreCommand(std::shared_ptr<const runtime::Code> code, const CommandOptions& options,
+              const std::optional<CoreCall>& call)
       : code_(std::move(code)), meta_(code_->module(0)), options_(options), call_(call) {}
 
   Result<CoreOutcome> run() {
@@ -111,7 +118,9 @@ public:
   }
 
 private:
-  const artifact::FuncTypeMeta& type_of(const artifact::ExportMeta& entry) const { return meta_.types[meta_.func_types[entry.index]]; }
+  const artifact::FuncTypeMeta& type_of(const artifact::ExportMeta& entry) const {
+    return meta_.types[meta_.func_types[entry.index]];
+  }
 
   Result<std::vector<runtime::Extern>> resolve_imports() {
     std::vector<runtime::Extern> imports;
@@ -127,8 +136,10 @@ private:
   }
 
   runtime::Extern trapping_import(const artifact::ImportMeta& import) {
-    trapping_.push_back(std::make_unique<TrappingImport>(store_.get(), fmt::format("unknown import {}.{} was called", import.module, import.name)));
-    return runtime::ExternFunc{store_->add_host_func(meta_.types[meta_.func_types[import.index]], trap_always, trapping_.back().get())};
+    trapping_.push_back(std::make_unique<TrappingImport>(
+        store_.get(), fmt::format("unknown import {}.{} was called", import.module, import.name)));
+    return runtime::ExternFunc{
+        store_->add_host_func(meta_.types[meta_.func_types[import.index]], trap_always, trapping_.back().get())};
   }
 
   // Null: there is nothing to call.
@@ -141,16 +152,20 @@ private:
     }
     if (!call_) return nullptr;
     return base::fail(ErrorCode::NotFound,
-                      names.empty() ? "the module exports no functions" : fmt::format("there is no exported function '{}'; there are {}", call_->function, names));
+                      names.empty()
+                          ? "the module exports no functions"
+                          : fmt::format("there is no exported function '{}'; there are {}", call_->function, names));
   }
 
   Result<std::vector<abi::ValRaw>> arguments_of(const artifact::FuncTypeMeta& type) const {
     static const std::vector<std::string> kNone;
     const std::vector<std::string>& given = call_ ? call_->arguments : kNone;
     if (given.size() != type.params.size())
-      return base::fail(ErrorCode::InvalidArgument, fmt::format("the function takes {} arguments, {} were given", type.params.size(), given.size()));
+      return base::fail(ErrorCode::InvalidArgument, fmt::format("the function takes {} arguments, {} were given",
+                                                                type.params.size(), given.size()));
     std::vector<abi::ValRaw> values;
-    for (std::size_t i = 0; i < given.size(); ++i) values.push_back(CUSP_TRY(argument(given[i], ValType::from_raw(type.params[i]), i)));
+    for (std::size_t i = 0; i < given.size(); ++i)
+      values.push_back(CUSP_TRY(argument(given[i], ValType::from_raw(type.params[i]), i)));
     values.resize(std::max({values.size(), type.results.size(), std::size_t{1}}));
     return values;
   }
@@ -182,7 +197,8 @@ private:
 
 } // namespace
 
-Result<CoreOutcome> run_core_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options, const std::optional<CoreCall>& call) {
+Result<CoreOutcome> run_core_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options,
+                                     const std::optional<CoreCall>& call) {
   std::signal(SIGPIPE, SIG_IGN);
   CUSP_TRY(runtime::initialize());
   std::optional<Result<CoreOutcome>> outcome;

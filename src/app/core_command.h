@@ -24,6 +24,7 @@ struct CoreOutcome {
 
 // Without a call: `_start`, or nothing but instantiation when the module has none. Imports that nothing provides are an error, or get a default
 // or a trap by options.link. Error: Unlinkable, which lists everything missing; NotFound; InvalidArgument (arguments); LimitExceeded.
-Result<CoreOutcome> run_core_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options, const std::optional<CoreCall>& call);
+Result<CoreOutcome> run_core_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options,
+                                     const std::optional<CoreCall>& call);
 
 } // namespace cusp::app

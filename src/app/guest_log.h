@@ -30,7 +30,8 @@ private:
 
 class GuestStdio final : public wasi::Stdio {
 public:
-  GuestStdio(observe::LogBuffer& log, LogFormat format, std::uint64_t instance) : log_(log), format_(format), instance_(instance) {}
+  GuestStdio(observe::LogBuffer& log, LogFormat format, std::uint64_t instance)
+      : log_(log), format_(format), instance_(instance) {}
   wasi::Ref<wasi::OutputSink> stdout_sink() override { return sink(out_, observe::LogStream::Out); }
   wasi::Ref<wasi::OutputSink> stderr_sink() override { return sink(err_, observe::LogStream::Err); }
 

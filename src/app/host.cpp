@@ -17,7 +17,8 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
   return config;
 }
 
-Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code, const canon::LinkOptions& options) {
+Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code,
+                                                                   const canon::LinkOptions& options) {
   canon::Linker linker;
   wasi::add_to_linker(linker);
   return canon::ComponentCode::link(std::move(code), linker, options);

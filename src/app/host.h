@@ -32,6 +32,7 @@ struct Grants {
 Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wasi::IoMode file_io);
 
 // All of WASI 0.2 behind the component's imports. Instances need a wasi::Context as their host state.
-Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code, const canon::LinkOptions& options);
+Result<std::shared_ptr<const canon::ComponentCode>> link_with_wasi(std::shared_ptr<const runtime::Code> code,
+                                                                   const canon::LinkOptions& options);
 
 } // namespace cusp::app

@@ -21,7 +21,8 @@ Result<Service> make_service(std::shared_ptr<const runtime::Code> code, const Se
   Service service;
   service.code = CUSP_TRY(link_with_wasi(std::move(code), options.link));
   if (!service.code->has_export(kHandler, "handle"))
-    return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:http/incoming-handler; `cusp run` runs commands");
+    return base::fail(base::ErrorCode::NotFound,
+                      "the component does not export wasi:http/incoming-handler; `cusp run` runs commands");
   service.handle = CUSP_TRY(service.code->find_export<Service::Handle>(kHandler, "handle"));
   service.config = CUSP_TRY(make_config(options.grants, wasi::IoMode::Pool));
   service.options = &options;
@@ -113,9 +114,11 @@ private:
     running_ = static_cast<unsigned>(workers_.size());
     std::vector<std::future<Result<void>>> started;
     for (auto& worker : workers_)
-      started.push_back(worker->start([this] { loop_->post([this] {
-        if (--running_ == 0) all_ended_.set();
-      }); }));
+      started.push_back(worker->start([this] {
+        loop_->post([this] {
+          if (--running_ == 0) all_ended_.set();
+        });
+      }));
     Result<void> first;
     for (auto& one : started) {
       Result<void> result = one.get();
@@ -133,7 +136,8 @@ private:
     if (admin_) admin_->start();
     bool asked = signals_->wait(*loop_, all_ended_, loop::kNever);
     if (asked) {
-      loop::TimePoint deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(options_.drain_timeout);
+      loop::TimePoint deadline =
+          loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(options_.drain_timeout);
       for (auto& worker : workers_) worker->drain(deadline);
       // Server::drain gives what it had to cut another second.
       bool again = signals_->wait(*loop_, all_ended_, deadline + std::chrono::seconds(2));

@@ -16,12 +16,12 @@ struct ServeOptions {
   std::string address = "127.0.0.1:8080";
   unsigned workers = 0; // 0: one per processor
   Grants grants;
-  canon::LinkOptions link;                          // its limits hold for one instance
-  std::optional<std::chrono::nanoseconds> timeout;  // of one request, computing and waiting
+  canon::LinkOptions link;                         // its limits hold for one instance
+  std::optional<std::chrono::nanoseconds> timeout; // of one request, computing and waiting
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
-  std::uint32_t max_concurrency = 0;                // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
-  LogFormat access_log = LogFormat::None;           // a line per request on standard output
-  std::string admin_address;                        // empty: no admin page
+  std::uint32_t max_concurrency = 0;      // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
+  LogFormat access_log = LogFormat::None; // a line per request on standard output
+  std::string admin_address;              // empty: no admin page
   // Told once, when every worker listens.
   std::function<void(const std::string& url)> listening;
   // Called when everything that needs rights is open and before the first connection is taken: the place for giving up the rest.

@@ -12,7 +12,9 @@ namespace {
 constexpr auto kTick = std::chrono::milliseconds(20);
 constexpr std::string_view kHealthPath = "/.well-known/cusp/health";
 
-std::uint64_t since(loop::TimePoint begin, loop::TimePoint end) { return static_cast<std::uint64_t>((end - begin).count()); }
+std::uint64_t since(loop::TimePoint begin, loop::TimePoint end) {
+  return static_cast<std::uint64_t>((end - begin).count());
+}
 
 void answer_text(http::ResponseWriter& response, std::uint16_t status, std::string_view text) {
   http::Header type{"content-type", "text/plain; charset=utf-8"};
@@ -42,7 +44,9 @@ std::future<Result<void>> Worker::start(std::function<void()> ended) {
   return future;
 }
 
-void Worker::accept() { loop_->post([this] { accepting_.set(); }); }
+void Worker::accept() {
+  loop_->post([this] { accepting_.set(); });
+}
 void Worker::drain(loop::TimePoint deadline) {
   loop_->post([this, deadline] {
     drain_deadline_ = deadline;
@@ -137,17 +141,22 @@ void Worker::answer(http::Request& request, http::ResponseWriter& response, std:
   if (!lease) {
     log_failure(id, context, lease.error(), lease.error().to_string());
     bool full = lease.error().code == base::ErrorCode::LimitExceeded;
-    return answer_text(response, full ? 503 : 500, full ? "the server is full; try again\n" : "the application could not be started\n");
+    return answer_text(response, full ? 503 : 500,
+                       full ? "the server is full; try again\n" : "the application could not be started\n");
   }
   loop::TimePoint acquired = loop::Clock::now();
   metrics_.instantiation.record(since(begin, acquired));
   canon::ComponentInstance& instance = **lease;
-  instance.slot().set_deadline(service_.options->timeout ? std::optional<std::int64_t>(context.deadline.time_since_epoch().count()) : std::nullopt);
+  instance.slot().set_deadline(service_.options->timeout
+                                   ? std::optional<std::int64_t>(context.deadline.time_since_epoch().count())
+                                   : std::nullopt);
 
-  Result<void> called = instance.call(service_.handle, canon::make_own<wasi::IncomingRequest>(exchange), canon::make_own<wasi::ResponseOutparam>(exchange));
+  Result<void> called = instance.call(service_.handle, canon::make_own<wasi::IncomingRequest>(exchange),
+                                      canon::make_own<wasi::ResponseOutparam>(exchange));
   if (!called) log_failure(id, context, called.error(), instance.trap_report());
   if (!exchange.conclude()) {
-    if (called && exchange.error()) log_failure(id, context, {}, "the guest answered with " + wasi::http_error_text(*exchange.error()));
+    if (called && exchange.error())
+      log_failure(id, context, {}, "the guest answered with " + wasi::http_error_text(*exchange.error()));
     else if (called) log_failure(id, context, {}, "the guest returned without an answer");
     answer_text(response, 500, "the application failed\n");
   }
@@ -161,7 +170,8 @@ void Worker::log_failure(std::uint64_t id, const wasi::Context& context, const b
     metrics_.traps.add();
     if (loop::Clock::now() >= context.deadline) metrics_.timeouts.add();
   }
-  if (context.exit_code) report = fmt::format("the guest exited with code {} before it had answered", *context.exit_code);
+  if (context.exit_code)
+    report = fmt::format("the guest exited with code {} before it had answered", *context.exit_code);
   std::string text;
   if (service_.options->access_log == LogFormat::Json) {
     text = fmt::format("{{\"time\":\"{}\",\"level\":\"error\",\"instance\":{},\"message\":\"", log_time(), id);
@@ -173,7 +183,8 @@ void Worker::log_failure(std::uint64_t id, const wasi::Context& context, const b
   log_.line(observe::LogStream::Err, text);
 }
 
-void Worker::log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id, std::uint64_t ns) {
+void Worker::log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id,
+                        std::uint64_t ns) {
   std::string text;
   std::uint16_t status = response.status();
   double ms = static_cast<double>(ns) / 1e6;
@@ -183,11 +194,12 @@ void Worker::log_access(const http::Request& request, const http::ResponseWriter
     observe::append_json(text, request.method());
     text += "\",\"path\":\"";
     observe::append_json(text, request.target());
-    fmt::format_to(std::back_inserter(text), "\",\"status\":{},\"bytes\":{},\"duration_ms\":{:.3f},\"instance\":{},\"complete\":{}}}", status,
+    fmt::format_to(std::back_inserter(text),
+                   "\",\"status\":{},\"bytes\":{},\"duration_ms\":{:.3f},\"instance\":{},\"complete\":{}}}", status,
                    response.bytes(), ms, id, response.finished());
   } else {
-    fmt::format_to(std::back_inserter(text), "{} {} \"{} {}\" {} {} {:.3f}ms [{}]{}", log_time(), request.peer(), request.method(),
-                   request.target(), status, response.bytes(), ms, id, whole);
+    fmt::format_to(std::back_inserter(text), "{} {} \"{} {}\" {} {} {:.3f}ms [{}]{}", log_time(), request.peer(),
+                   request.method(), request.target(), status, response.bytes(), ms, id, whole);
   }
   log_.line(observe::LogStream::Out, text);
 }

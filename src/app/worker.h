@@ -38,9 +38,9 @@ public:
   Result<std::uint16_t> listen(const std::string& address, bool exclusive);
   // Starts the thread; the result tells whether the first instance could be made. Serving begins with accept().
   std::future<Result<void>> start(std::function<void()> ended);
-  void accept();              // thread-safe
+  void accept();                        // thread-safe
   void drain(loop::TimePoint deadline); // thread-safe
-  void stop_now();            // thread-safe
+  void stop_now();                      // thread-safe
   void join() { thread_.join(); }
   const Metrics& metrics() const { return metrics_; }
 
@@ -52,7 +52,8 @@ private:
   Result<void> warm_up();
   void answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id);
   void log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report);
-  void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id, std::uint64_t ns);
+  void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id,
+                  std::uint64_t ns);
   void publish();
 
   const Service& service_;

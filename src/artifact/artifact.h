@@ -1,12 +1,14 @@
 // The file between compile time and run time: one ELF shared object (ET_DYN, EM_X86_64) that cusp maps and runs without
 // relocating anything. objdump and perf read it as they read any ELF file.
 //
-//   .text            guest functions, trampolines, stubs, the freestanding archive; symbols in .symtab name the guest's
-//   functions .rodata          constants of compiled code, page-aligned behind .text, reached PC-relatively; .eh_frame
-//   likewise .cusp.key        ArtifactKey; checked first .cusp.meta       ArtifactMeta (base/archive.h) .cusp.traps
-//   trap table (trap_table.h) .cusp.names      function names for backtraces, by module and function index .cusp.image
-//   memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write .cusp.sum one
-//   checksum over the file's sections; verified on entry into the store and for foreign files
+//   .text        guest functions, trampolines, stubs, the freestanding archive; symbols in .symtab name the guest's functions
+//   .rodata      constants of compiled code, page-aligned behind .text, reached PC-relatively; .eh_frame likewise
+//   .cusp.key    ArtifactKey; checked first
+//   .cusp.meta   ArtifactMeta (base/archive.h)
+//   .cusp.traps  trap table (trap_table.h)
+//   .cusp.names  function names for backtraces, by module and function index
+//   .cusp.image  memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write
+//   .cusp.sum    one checksum over the file's sections; verified on entry into the store and for foreign files
 #pragma once
 
 #include <array>

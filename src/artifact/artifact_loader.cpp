@@ -108,8 +108,7 @@ private:
     std::memcpy(&stored, page + kSumAt, sizeof stored);
     std::memset(page + kSumAt, 0, sizeof stored);
     std::uint64_t head = checksum(page);
-    for (Section part : {Key, Meta})
-      head = checksum(section(part), head);
+    for (Section part : {Key, Meta}) head = checksum(section(part), head);
     if (head != stored.head) return corrupt(out_.name_, "its header does not match its checksum");
     if (verify_ == Artifact::Verify::Header) return {};
     // Page 0 differs from the file in the sums alone; copying the file to clear sixteen bytes would be dear, so they

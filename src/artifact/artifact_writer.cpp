@@ -80,23 +80,19 @@ private:
   std::vector<std::uint8_t> names_section() {
     std::vector<std::uint8_t> out;
     auto put32 = [&](std::uint64_t value) {
-      for (int i = 0; i < 4; ++i)
-        out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+      for (int i = 0; i < 4; ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
     };
     std::uint64_t at = 4 + 8 * parts_.function_names.size();
     put32(parts_.function_names.size());
     for (const auto& module : parts_.function_names) {
       put32(module.size()), put32(at);
       at += 4 * module.size();
-      for (const std::string& name : module)
-        at += name.size();
+      for (const std::string& name : module) at += name.size();
     }
     for (const auto& module : parts_.function_names) {
       std::uint64_t end = 0;
-      for (const std::string& name : module)
-        put32(end += name.size());
-      for (const std::string& name : module)
-        out.insert(out.end(), name.begin(), name.end());
+      for (const std::string& name : module) put32(end += name.size());
+      for (const std::string& name : module) out.insert(out.end(), name.begin(), name.end());
     }
     return out;
   }
@@ -187,8 +183,7 @@ private:
 
 constexpr std::size_t names_length() {
   std::size_t length = 0;
-  for (std::string_view name : kSectionNames)
-    length += name.size() + 1;
+  for (std::string_view name : kSectionNames) length += name.size() + 1;
   return length;
 }
 static_assert(names_length() <= kShstrtabSize);

@@ -61,9 +61,7 @@ const std::bitset<kCount>& host() {
 
 } // namespace
 
-std::span<const std::string_view> known_cpu_features() {
-  return kNames;
-}
+std::span<const std::string_view> known_cpu_features() { return kNames; }
 
 bool host_has_feature(std::string_view name) {
   for (std::size_t i = 0; i < kCount; ++i)

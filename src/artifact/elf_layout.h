@@ -49,8 +49,6 @@ struct Sums {
 };
 static_assert(kSumAt + sizeof(Sums) <= kPage);
 
-constexpr std::uint64_t round_up_to_page(std::uint64_t at) {
-  return (at + kPage - 1) / kPage * kPage;
-}
+constexpr std::uint64_t round_up_to_page(std::uint64_t at) { return (at + kPage - 1) / kPage * kPage; }
 
 } // namespace cusp::artifact

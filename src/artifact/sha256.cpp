@@ -36,8 +36,7 @@ std::uint32_t load_big_endian(const std::uint8_t* at) {
 void blocks_portable(State& state, const std::uint8_t* at, std::size_t count) {
   for (; count != 0; --count, at += 64) {
     std::uint32_t w[64];
-    for (int i = 0; i < 16; ++i)
-      w[i] = load_big_endian(at + 4 * i);
+    for (int i = 0; i < 16; ++i) w[i] = load_big_endian(at + 4 * i);
     for (int i = 16; i < 64; ++i) {
       std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
       std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
@@ -51,8 +50,7 @@ void blocks_portable(State& state, const std::uint8_t* at, std::size_t count) {
       h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
     }
     State add = {a, b, c, d, e, f, g, h};
-    for (int i = 0; i < 8; ++i)
-      state[i] += add[i];
+    for (int i = 0; i < 8; ++i) state[i] += add[i];
   }
 }
 
@@ -110,9 +108,7 @@ Sha256 hash_with(Blocks blocks, std::span<const std::uint8_t> bytes) {
 
 } // namespace
 
-Sha256 detail::sha256_portable(std::span<const std::uint8_t> bytes) {
-  return hash_with(blocks_portable, bytes);
-}
+Sha256 detail::sha256_portable(std::span<const std::uint8_t> bytes) { return hash_with(blocks_portable, bytes); }
 
 Sha256 sha256(std::span<const std::uint8_t> bytes) {
 #if defined(__x86_64__)
@@ -125,8 +121,7 @@ Sha256 sha256(std::span<const std::uint8_t> bytes) {
 std::string to_hex(std::span<const std::uint8_t> bytes) {
   std::string text;
   text.reserve(2 * bytes.size());
-  for (std::uint8_t byte : bytes)
-    text += "0123456789abcdef"[byte >> 4], text += "0123456789abcdef"[byte & 15];
+  for (std::uint8_t byte : bytes) text += "0123456789abcdef"[byte >> 4], text += "0123456789abcdef"[byte & 15];
   return text;
 }
 

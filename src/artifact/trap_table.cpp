@@ -24,8 +24,7 @@ struct IndexEntry {
 };
 
 void put_unsigned(std::vector<std::uint8_t>& out, std::uint32_t value) {
-  for (; value >= 0x80; value >>= 7)
-    out.push_back(static_cast<std::uint8_t>(value | 0x80));
+  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<std::uint8_t>(value | 0x80));
   out.push_back(static_cast<std::uint8_t>(value));
 }
 
@@ -78,8 +77,7 @@ bool read_site(Stream& stream, Site& site) {
 
 void write_site(std::vector<std::uint8_t>& out, Site& last, const std::vector<GuestFrame>& frames) {
   std::uint32_t count = static_cast<std::uint32_t>(std::min(frames.size(), kMaxFrames)), shared = 0;
-  while (shared < count && shared < last.count && last.frames[shared] == frames[count - 1 - shared])
-    ++shared;
+  while (shared < count && shared < last.count && last.frames[shared] == frames[count - 1 - shared]) ++shared;
   put_unsigned(out, count);
   put_unsigned(out, shared);
   GuestFrame near = last.innermost();
@@ -137,10 +135,8 @@ std::size_t lookup_trap_site(std::span<const std::uint8_t> table, std::uint32_t 
   std::uint32_t low = 0, high = header.blocks; // the block before the first that starts beyond text_offset
   while (low < high) {
     std::uint32_t middle = low + (high - low) / 2;
-    if (entry(middle).text_offset <= text_offset)
-      low = middle + 1;
-    else
-      high = middle;
+    if (entry(middle).text_offset <= text_offset) low = middle + 1;
+    else high = middle;
   }
   if (low == 0) return 0;
   IndexEntry block = entry(low - 1);
@@ -159,8 +155,7 @@ std::size_t lookup_trap_site(std::span<const std::uint8_t> table, std::uint32_t 
     if (!read_site(stream, site)) return 0;
   }
   std::size_t count = std::min<std::size_t>(site.count, frames.size());
-  for (std::size_t i = 0; i < count; ++i)
-    frames[i] = site.frames[site.count - 1 - i];
+  for (std::size_t i = 0; i < count; ++i) frames[i] = site.frames[site.count - 1 - i];
   return count;
 }
 

@@ -48,7 +48,10 @@ private:
       if constexpr (std::is_arithmetic_v<E> && !std::is_same_v<E, bool>)
         put_raw(member.data(), member.size() * sizeof(E));
       else if constexpr (std::is_same_v<E, bool>)
-        for (bool bit : member) { std::uint8_t byte = bit; put(byte); }
+        for (bool bit : member) {
+          std::uint8_t byte = bit;
+          put(byte);
+        }
       else
         for (auto& element : member) put(element);
     } else if constexpr (IsOptional<T>::value) {

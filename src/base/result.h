@@ -21,9 +21,9 @@ enum class ErrorCode : std::uint8_t {
   Trap,          // guest code trapped
   Io,            // the operating system refused
   NotFound,
-  Corrupt,       // an artifact or store file is damaged or foreign
+  Corrupt, // an artifact or store file is damaged or foreign
   InvalidArgument,
-  Compile,       // the compiler failed or was stopped
+  Compile, // the compiler failed or was stopped
   Timeout,
   Internal,
 };

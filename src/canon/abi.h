@@ -42,43 +42,31 @@ template <class T> T load_raw(const std::uint8_t* at) {
   std::memcpy(&value, at, sizeof value);
   return value;
 }
-template <class T> void store_raw(std::uint8_t* at, T value) {
-  std::memcpy(at, &value, sizeof value);
-}
+template <class T> void store_raw(std::uint8_t* at, T value) { std::memcpy(at, &value, sizeof value); }
 
 // --- numbers, bool, char
 template <class T, component::TypeKind kKind> struct NumberAbi {
   static constexpr std::uint32_t size = sizeof(T), alignment = sizeof(T), flat_count = 1;
   static constexpr TypeDesc desc{kKind};
   static T clean(T value) { // lifted floats carry one NaN only
-    if constexpr (std::is_same_v<T, float>)
-      return value == value ? value : std::bit_cast<float>(0x7fc00000u);
+    if constexpr (std::is_same_v<T, float>) return value == value ? value : std::bit_cast<float>(0x7fc00000u);
     else if constexpr (std::is_same_v<T, double>)
       return value == value ? value : std::bit_cast<double>(std::uint64_t{0x7ff8} << 48);
-    else
-      return value;
+    else return value;
   }
   static T load(LiftLowerContext&, const std::uint8_t* at) { return clean(load_raw<T>(at)); }
   static void store(LiftLowerContext&, std::uint8_t* at, T value) { store_raw(at, value); }
   static T lift_flat(LiftLowerContext&, const abi::ValRaw* v) {
-    if constexpr (std::is_same_v<T, float>)
-      return clean(v->f32);
-    else if constexpr (std::is_same_v<T, double>)
-      return clean(v->f64);
-    else if constexpr (sizeof(T) == 8)
-      return static_cast<T>(v->i64);
-    else
-      return static_cast<T>(v->i32);
+    if constexpr (std::is_same_v<T, float>) return clean(v->f32);
+    else if constexpr (std::is_same_v<T, double>) return clean(v->f64);
+    else if constexpr (sizeof(T) == 8) return static_cast<T>(v->i64);
+    else return static_cast<T>(v->i32);
   }
   static void lower_flat(LiftLowerContext&, abi::ValRaw* v, T value) {
-    if constexpr (std::is_same_v<T, float>)
-      v->i64 = std::bit_cast<std::uint32_t>(value);
-    else if constexpr (std::is_same_v<T, double>)
-      v->i64 = std::bit_cast<std::uint64_t>(value);
-    else if constexpr (sizeof(T) == 8)
-      v->i64 = static_cast<std::uint64_t>(value);
-    else
-      v->i64 = static_cast<std::uint32_t>(static_cast<std::int32_t>(value)); // sign-extended to i32
+    if constexpr (std::is_same_v<T, float>) v->i64 = std::bit_cast<std::uint32_t>(value);
+    else if constexpr (std::is_same_v<T, double>) v->i64 = std::bit_cast<std::uint64_t>(value);
+    else if constexpr (sizeof(T) == 8) v->i64 = static_cast<std::uint64_t>(value);
+    else v->i64 = static_cast<std::uint32_t>(static_cast<std::int32_t>(value)); // sign-extended to i32
   }
 };
 template <> struct Abi<std::uint8_t> : NumberAbi<std::uint8_t, component::TypeKind::U8> {};
@@ -166,10 +154,8 @@ void lower_list(LiftLowerContext& cx, List&& list, std::uint32_t& pointer, std::
   } else {
     for (auto&& element : list) {
       if (cx.trapped()) return;
-      if constexpr (std::is_lvalue_reference_v<List>)
-        Abi<E>::store(cx, at, element);
-      else
-        Abi<E>::store(cx, at, std::move(element));
+      if constexpr (std::is_lvalue_reference_v<List>) Abi<E>::store(cx, at, element);
+      else Abi<E>::store(cx, at, std::move(element));
       at += Abi<E>::size;
     }
   }
@@ -327,30 +313,25 @@ template <class T, std::size_t N> struct Abi<std::array<T, N>> {
                                  flat_count = Abi<T>::flat_count * N;
   static constexpr std::array<const TypeDesc*, N> descs = [] {
     std::array<const TypeDesc*, N> all{};
-    for (auto& one : all)
-      one = &Abi<T>::desc;
+    for (auto& one : all) one = &Abi<T>::desc;
     return all;
   }();
   static constexpr TypeDesc desc{component::TypeKind::Tuple, descs};
   static std::array<T, N> load(LiftLowerContext& cx, const std::uint8_t* at) {
     std::array<T, N> value{};
-    for (std::size_t i = 0; i < N; ++i)
-      value[i] = Abi<T>::load(cx, at + i * Abi<T>::size);
+    for (std::size_t i = 0; i < N; ++i) value[i] = Abi<T>::load(cx, at + i * Abi<T>::size);
     return value;
   }
   static std::array<T, N> lift_flat(LiftLowerContext& cx, const abi::ValRaw* v) {
     std::array<T, N> value{};
-    for (std::size_t i = 0; i < N; ++i)
-      value[i] = Abi<T>::lift_flat(cx, v + i * Abi<T>::flat_count);
+    for (std::size_t i = 0; i < N; ++i) value[i] = Abi<T>::lift_flat(cx, v + i * Abi<T>::flat_count);
     return value;
   }
   static void store(LiftLowerContext& cx, std::uint8_t* at, const std::array<T, N>& value) {
-    for (std::size_t i = 0; i < N; ++i)
-      Abi<T>::store(cx, at + i * Abi<T>::size, value[i]);
+    for (std::size_t i = 0; i < N; ++i) Abi<T>::store(cx, at + i * Abi<T>::size, value[i]);
   }
   static void lower_flat(LiftLowerContext& cx, abi::ValRaw* v, const std::array<T, N>& value) {
-    for (std::size_t i = 0; i < N; ++i)
-      Abi<T>::lower_flat(cx, v + i * Abi<T>::flat_count, value[i]);
+    for (std::size_t i = 0; i < N; ++i) Abi<T>::lower_flat(cx, v + i * Abi<T>::flat_count, value[i]);
   }
 };
 

@@ -18,9 +18,7 @@ template <class T> struct Payload<T, true> {
 };
 } // namespace detail
 
-constexpr std::uint32_t discriminant_size(std::size_t cases) {
-  return cases <= 256 ? 1 : cases <= 65536 ? 2 : 4;
-}
+constexpr std::uint32_t discriminant_size(std::size_t cases) { return cases <= 256 ? 1 : cases <= 65536 ? 2 : 4; }
 
 inline std::uint32_t load_discriminant(const std::uint8_t* at, std::uint32_t size) {
   return size == 1 ? *at : size == 2 ? load_raw<std::uint16_t>(at) : load_raw<std::uint32_t>(at);
@@ -46,10 +44,8 @@ template <class Traits, class... P> struct VariantAbi {
   // `Get` lifts a payload of type T from wherever it is.
   template <std::size_t I, class Get> static Type make_case(Get& get) {
     using T = std::tuple_element_t<I, std::tuple<P...>>;
-    if constexpr (kIsUnit<T>)
-      return Traits::template make<I>();
-    else
-      return Traits::template make<I>(get.template operator()<T>());
+    if constexpr (kIsUnit<T>) return Traits::template make<I>();
+    else return Traits::template make<I>(get.template operator()<T>());
   }
   template <class Get> static Type lift_case(LiftLowerContext& cx, std::uint32_t which, Get get) {
     if (which >= cases) [[unlikely]] {
@@ -76,8 +72,7 @@ template <class Traits, class... P> struct VariantAbi {
     });
   }
   template <class U> static void lower_flat(LiftLowerContext& cx, abi::ValRaw* v, U&& value) {
-    for (std::uint32_t i = 1; i <= payload_flat; ++i)
-      v[i].i64 = 0; // the shorter payloads' rest
+    for (std::uint32_t i = 1; i <= payload_flat; ++i) v[i].i64 = 0; // the shorter payloads' rest
     Traits::visit(std::forward<U>(value), [&cx, v]<class... V>(std::uint32_t which, V&&... payload) {
       v->i64 = which;
       (Abi<std::remove_cvref_t<V>>::lower_flat(cx, v + 1, std::forward<V>(payload)), ...);
@@ -89,10 +84,8 @@ template <class T> struct OptionTraits {
   using Type = std::optional<T>;
   template <std::size_t I, class... P> static Type make(P&&... payload) { return Type{std::forward<P>(payload)...}; }
   template <class U, class F> static void visit(U&& value, F f) {
-    if (value)
-      f(1, *std::forward<U>(value));
-    else
-      f(0);
+    if (value) f(1, *std::forward<U>(value));
+    else f(0);
   }
 };
 template <class T> struct Abi<std::optional<T>> : VariantAbi<OptionTraits<T>, std::monostate, T> {
@@ -102,22 +95,16 @@ template <class T> struct Abi<std::optional<T>> : VariantAbi<OptionTraits<T>, st
 template <class T, class E> struct ResultTraits {
   using Type = std::expected<T, E>;
   template <std::size_t I, class... P> static Type make(P&&... payload) {
-    if constexpr (I == 0)
-      return Type(std::in_place, std::forward<P>(payload)...);
-    else
-      return Type(std::unexpect, std::forward<P>(payload)...);
+    if constexpr (I == 0) return Type(std::in_place, std::forward<P>(payload)...);
+    else return Type(std::unexpect, std::forward<P>(payload)...);
   }
   template <class U, class F> static void visit(U&& value, F f) {
     if (value.has_value()) {
-      if constexpr (kIsUnit<T>)
-        f(0);
-      else
-        f(0, *std::forward<U>(value));
+      if constexpr (kIsUnit<T>) f(0);
+      else f(0, *std::forward<U>(value));
     } else {
-      if constexpr (kIsUnit<E>)
-        f(1);
-      else
-        f(1, std::forward<U>(value).error());
+      if constexpr (kIsUnit<E>) f(1);
+      else f(1, std::forward<U>(value).error());
     }
   }
 };
@@ -134,10 +121,8 @@ template <class... T> struct CaseTraits {
     auto which = static_cast<std::uint32_t>(value.index());
     std::visit(
         [&](auto&& payload) {
-          if constexpr (kIsUnit<std::remove_cvref_t<decltype(payload)>>)
-            f(which);
-          else
-            f(which, std::forward<decltype(payload)>(payload));
+          if constexpr (kIsUnit<std::remove_cvref_t<decltype(payload)>>) f(which);
+          else f(which, std::forward<decltype(payload)>(payload));
         },
         std::forward<U>(value));
   }

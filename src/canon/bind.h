@@ -78,10 +78,8 @@ template <class F, class Caller, class... A> struct HostCall {
   static constexpr std::uint32_t result_at = params_in_memory ? 1 : P::flat_count;
 
   static constexpr const TypeDesc* result_desc() {
-    if constexpr (has_result)
-      return &Abi<R>::desc;
-    else
-      return nullptr;
+    if constexpr (has_result) return &Abi<R>::desc;
+    else return nullptr;
   }
   static constexpr FuncDesc desc{P::descs, result_desc()};
 

@@ -180,10 +180,8 @@ template <class Signature> struct ExportBinding;
 template <class R, class... A> struct ExportBinding<R(A...)> {
   using P = Fields<A...>;
   static constexpr const TypeDesc* result_desc() {
-    if constexpr (std::is_void_v<R>)
-      return nullptr;
-    else
-      return &Abi<R>::desc;
+    if constexpr (std::is_void_v<R>) return nullptr;
+    else return &Abi<R>::desc;
   }
   static constexpr FuncDesc desc{P::descs, result_desc()};
 };
@@ -225,8 +223,7 @@ Result<R> ComponentInstance::call(TypedExport<R(A...)> func, std::type_identity_
     auto lift_result = [&]() -> R {
       if constexpr (Abi<R>::flat_count > component::kMaxFlatResults)
         return Abi<R>::load(cx, cx.range(values[0].i32, Abi<R>::size, Abi<R>::alignment, "result"));
-      else
-        return Abi<R>::lift_flat(cx, values);
+      else return Abi<R>::lift_flat(cx, values);
     };
     if constexpr (Abi<R>::flat_count > component::kMaxFlatResults)
       ran = ran && cx.range(values[0].i32, Abi<R>::size, Abi<R>::alignment, "result");

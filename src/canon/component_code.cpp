@@ -41,16 +41,13 @@ public:
 
   Result<void> run() {
     resources();
-    for (const component::FuncType& type : plan_.types.funcs)
-      state_.layouts.push_back(func_layout(plan_.types, type));
-    for (const component::HostImport& import : plan_.host_imports)
-      host_import(import);
+    for (const component::FuncType& type : plan_.types.funcs) state_.layouts.push_back(func_layout(plan_.types, type));
+    for (const component::HostImport& import : plan_.host_imports) host_import(import);
     if (problems_.empty()) return {};
     std::string text =
         problems_.size() == 1 ? problems_[0] : fmt::format("{} imports cannot be given:", problems_.size());
     if (problems_.size() > 1)
-      for (const std::string& problem : problems_)
-        text += "\n  " + problem;
+      for (const std::string& problem : problems_) text += "\n  " + problem;
     return base::fail(ErrorCode::Unlinkable, text);
   }
 
@@ -141,12 +138,8 @@ void order_steps(ComponentCode::State& state) {
 ComponentCode::ComponentCode() : state_(std::make_unique<State>()) {}
 ComponentCode::~ComponentCode() = default;
 
-const LinkPlan& ComponentCode::plan() const {
-  return *state_->plan;
-}
-const std::shared_ptr<const runtime::Code>& ComponentCode::code() const {
-  return state_->code;
-}
+const LinkPlan& ComponentCode::plan() const { return *state_->plan; }
+const std::shared_ptr<const runtime::Code>& ComponentCode::code() const { return state_->code; }
 
 Result<std::shared_ptr<const ComponentCode>> ComponentCode::link(std::shared_ptr<const runtime::Code> code,
                                                                  const Linker& linker, const LinkOptions& options) {

@@ -74,8 +74,7 @@ public:
     state_.imports.resize(plan_.trampolines.size());
     state_.has_import.resize(plan_.trampolines.size());
     state_.host_funcs = reinterpret_cast<abi::HostFunc*>(slot_.owner_area());
-    for (std::size_t i = 0; i < plan_.trampolines.size(); ++i)
-      make_trampoline(code, i);
+    for (std::size_t i = 0; i < plan_.trampolines.size(); ++i) make_trampoline(code, i);
   }
 
   // Step `index` without its module's start function.
@@ -182,8 +181,7 @@ private:
     if (from.memory) {
       if (is_built(*from.memory))
         to.memory = slot_.core_instance(from.memory->instance.value).memory(from.memory->index);
-      else
-        complete = false;
+      else complete = false;
     }
     if (from.realloc) complete = callee(*from.realloc, to.realloc) && complete;
     if (from.post_return) complete = callee(*from.post_return, to.post_return) && complete;
@@ -221,8 +219,7 @@ Result<void> ComponentInstance::build() {
   *state_ = State();
   Building building(*this);
   building.make_records();
-  for (std::uint32_t step : plan.static_steps)
-    CUSP_TRY(building.execute(step));
+  for (std::uint32_t step : plan.static_steps) CUSP_TRY(building.execute(step));
   return slot_->seal();
 }
 
@@ -258,9 +255,7 @@ Result<void> ComponentInstance::reset() {
 
 // --- calls from the host
 
-const Trap& ComponentInstance::failure() const {
-  return state_->failure;
-}
+const Trap& ComponentInstance::failure() const { return state_->failure; }
 
 void ComponentInstance::note_guest_trap() {
   const runtime::TrapInfo& info = slot_->last_trap();
@@ -268,19 +263,11 @@ void ComponentInstance::note_guest_trap() {
   state_->guest_trapped = true;
 }
 
-const runtime::TrapInfo& ComponentInstance::last_trap() const {
-  return state_->last_trap;
-}
-std::string ComponentInstance::trap_report() const {
-  return state_->last_trap.to_string();
-}
+const runtime::TrapInfo& ComponentInstance::last_trap() const { return state_->last_trap; }
+std::string ComponentInstance::trap_report() const { return state_->last_trap.to_string(); }
 
-const RuntimeOptions& ComponentInstance::lift_options(std::uint32_t lift) const {
-  return state_->lifts[lift].options;
-}
-InstanceState& ComponentInstance::lift_instance(std::uint32_t lift) const {
-  return *state_->lifts[lift].instance;
-}
+const RuntimeOptions& ComponentInstance::lift_options(std::uint32_t lift) const { return state_->lifts[lift].options; }
+InstanceState& ComponentInstance::lift_instance(std::uint32_t lift) const { return *state_->lifts[lift].instance; }
 
 bool ComponentInstance::begin_call(std::uint32_t lift, Task& task) {
   task.lift = component::LiftIndex(lift);
@@ -325,10 +312,8 @@ Result<void> ComponentInstance::finish_call(LiftLowerContext& cx, Task& task, bo
     return {};
   }
   poisoned_ = true;
-  if (state_->guest_trapped)
-    state_->last_trap = slot_->last_trap();
-  else
-    state_->last_trap = {cx.trap_info().code, cx.trap_info().message, {}};
+  if (state_->guest_trapped) state_->last_trap = slot_->last_trap();
+  else state_->last_trap = {cx.trap_info().code, cx.trap_info().message, {}};
   return base::fail(ErrorCode::Trap, state_->last_trap.message);
 }
 

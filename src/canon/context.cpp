@@ -7,9 +7,7 @@
 
 namespace cusp::canon {
 
-void trap_discriminant(LiftLowerContext& cx) {
-  cx.trap("invalid variant discriminant");
-}
+void trap_discriminant(LiftLowerContext& cx) { cx.trap("invalid variant discriminant"); }
 
 void LiftLowerContext::trap(std::string message, abi::Trap code) {
   if (trapped_) return;
@@ -19,12 +17,10 @@ void LiftLowerContext::trap(std::string message, abi::Trap code) {
 
 // The reference's adapters and its host report these in different words; one sentence holds both.
 std::uint8_t* LiftLowerContext::bad_range(std::uint32_t pointer, std::uint32_t alignment, const char* what) {
-  if (!options_.memory)
-    trap("the canonical options name no memory", abi::Trap::Internal);
+  if (!options_.memory) trap("the canonical options name no memory", abi::Trap::Internal);
   else if (pointer & (alignment - 1))
     trap(fmt::format("unaligned pointer ({} pointer not aligned to {})", what, alignment));
-  else
-    trap(fmt::format("{0} content out-of-bounds ({0} pointer/length out of bounds of memory)", what));
+  else trap(fmt::format("{0} content out-of-bounds ({0} pointer/length out of bounds of memory)", what));
   return nullptr;
 }
 
@@ -113,10 +109,8 @@ std::string_view LiftLowerContext::lift_string(std::uint32_t pointer, std::uint3
     return {};
   }
   std::string& text = transcoded_.emplace_front();
-  if (!is_utf16)
-    append_latin1_as_utf8(at, units, text);
-  else if (!append_utf16_as_utf8(at, units, text))
-    trap("invalid utf-16: unpaired surrogate found");
+  if (!is_utf16) append_latin1_as_utf8(at, units, text);
+  else if (!append_utf16_as_utf8(at, units, text)) trap("invalid utf-16: unpaired surrogate found");
   return trapped_ ? std::string_view() : std::string_view(text);
 }
 
@@ -174,10 +168,8 @@ std::uint64_t LiftLowerContext::lift_borrow(std::uint32_t handle, const Resource
   TableEntry* entry = resource_entry(handle, type);
   if (!entry) return 0;
   ++entry->lends;
-  if (lender_count_ < std::size(lenders_))
-    lenders_[lender_count_] = handle;
-  else
-    more_lenders_.push_back(handle);
+  if (lender_count_ < std::size(lenders_)) lenders_[lender_count_] = handle;
+  else more_lenders_.push_back(handle);
   ++lender_count_;
   return entry->rep;
 }
@@ -207,18 +199,14 @@ std::uint32_t LiftLowerContext::lower_borrow(std::uint64_t rep, const ResourceTy
   TableEntry entry;
   entry.kind = TableEntry::Kind::Resource, entry.type = &type, entry.rep = rep, entry.borrow_scope = task_;
   std::uint32_t handle = instance_.handles.add(entry);
-  if (!handle)
-    trap("resource table has no free keys");
-  else if (task_)
-    ++task_->num_borrows;
+  if (!handle) trap("resource table has no free keys");
+  else if (task_) ++task_->num_borrows;
   return handle;
 }
 
 // --- what only host functions have
 
-void* CallContext::host_pointer() const {
-  return component().host();
-}
+void* CallContext::host_pointer() const { return component().host(); }
 
 GuestBytes CallContext::new_bytes(std::uint32_t length) {
   GuestBytes bytes;

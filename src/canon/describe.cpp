@@ -37,8 +37,7 @@ bool same_labels(std::span<const std::string_view> names, const std::vector<comp
 
 template <class Items, class Print> std::string joined(const Items& items, Print print) {
   std::string text;
-  for (const auto& item : items)
-    text += (text.empty() ? "" : ", ") + print(item);
+  for (const auto& item : items) text += (text.empty() ? "" : ", ") + print(item);
   return text;
 }
 

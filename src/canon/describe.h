@@ -1,8 +1,10 @@
 // How C++ types say which interface type they stand for. One line each, in the namespace of the type:
-//   struct Datetime { std::uint64_t seconds; std::uint32_t nanoseconds; };       CUSP_RECORD(Datetime, seconds,
-//   nanoseconds) enum class ErrorCode : std::uint8_t { Access, WouldBlock };                  CUSP_ENUM(ErrorCode,
-//   "access", "would-block") enum class PathFlags : std::uint8_t { SymlinkFollow = 1 }; CUSP_FLAGS(PathFlags,
-//   "symlink-follow")
+//   struct Datetime { std::uint64_t seconds; std::uint32_t nanoseconds; };
+//   CUSP_RECORD(Datetime, seconds, nanoseconds)
+//   enum class ErrorCode : std::uint8_t { Access, WouldBlock };
+//   CUSP_ENUM(ErrorCode, "access", "would-block")
+//   enum class PathFlags : std::uint8_t { SymlinkFollow = 1 };
+//   CUSP_FLAGS(PathFlags, "symlink-follow")
 // Field names are compared with the interface's at link time, '_' read as '-' and a trailing '_' ignored (default_).
 // Enumerators count from 0 in the order of the labels; flags are bits in the order of the labels and have | & ~ and
 // has(). A TypeDesc is the run-time form of such a type, a constant; it is compared with the component's own type when
@@ -91,13 +93,9 @@ template <DescribedFlags T> constexpr bool has(T set, T bits) {
     return std::to_array<std::string_view>({CUSP_FOR_EACH(CUSP_FIELD_NAME, Type, __VA_ARGS__)});                       \
   }
 #define CUSP_ENUM(Type, ...)                                                                                           \
-  [[maybe_unused]] constexpr auto cusp_enum_labels(Type*) {                                                            \
-    return std::to_array<std::string_view>({__VA_ARGS__});                                                             \
-  }
+  [[maybe_unused]] constexpr auto cusp_enum_labels(Type*) { return std::to_array<std::string_view>({__VA_ARGS__}); }
 #define CUSP_FLAGS(Type, ...)                                                                                          \
-  [[maybe_unused]] constexpr auto cusp_flags_labels(Type*) {                                                           \
-    return std::to_array<std::string_view>({__VA_ARGS__});                                                             \
-  }                                                                                                                    \
+  [[maybe_unused]] constexpr auto cusp_flags_labels(Type*) { return std::to_array<std::string_view>({__VA_ARGS__}); }  \
   using ::cusp::canon::operator|;                                                                                      \
   using ::cusp::canon::operator&;                                                                                      \
   using ::cusp::canon::has;

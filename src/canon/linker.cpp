@@ -108,8 +108,6 @@ std::shared_ptr<const ResourceType> Linker::find_resource(std::string_view inter
   return found == instance->resources_.end() ? nullptr : found->second;
 }
 
-bool Linker::has_interface(std::string_view interface) const {
-  return find(interface) != nullptr;
-}
+bool Linker::has_interface(std::string_view interface) const { return find(interface) != nullptr; }
 
 } // namespace cusp::canon

@@ -14,8 +14,7 @@ std::size_t ascii_prefix(const char* text, std::size_t size) {
     std::memcpy(words, text + i, 32);
     if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) break;
   }
-  while (i < size && static_cast<signed char>(text[i]) >= 0)
-    ++i;
+  while (i < size && static_cast<signed char>(text[i]) >= 0) ++i;
   return i;
 }
 
@@ -25,14 +24,12 @@ enum class Sequence : std::uint8_t { Valid, Invalid, Incomplete };
 Sequence check_sequence(std::string_view text, std::size_t at, std::size_t& length) {
   auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[at + i]); };
   std::uint8_t first = byte(0), low = 0x80, high = 0xbf;
-  if (first >= 0xc2 && first <= 0xdf)
-    length = 2;
+  if (first >= 0xc2 && first <= 0xdf) length = 2;
   else if (first >= 0xe0 && first <= 0xef)
     length = 3, low = first == 0xe0 ? 0xa0 : 0x80, high = first == 0xed ? 0x9f : 0xbf;
   else if (first >= 0xf0 && first <= 0xf4)
     length = 4, low = first == 0xf0 ? 0x90 : 0x80, high = first == 0xf4 ? 0x8f : 0xbf;
-  else
-    return Sequence::Invalid;
+  else return Sequence::Invalid;
   for (std::size_t i = 1; i < length; ++i) {
     if (at + i == text.size()) return Sequence::Incomplete;
     if (byte(i) < low || byte(i) > high) return Sequence::Invalid;
@@ -53,9 +50,7 @@ Sequence check_utf8(std::string_view text) {
   return Sequence::Valid;
 }
 
-std::uint32_t unit_at(const std::uint8_t* units, std::size_t i) {
-  return units[2 * i] | units[2 * i + 1] << 8;
-}
+std::uint32_t unit_at(const std::uint8_t* units, std::size_t i) { return units[2 * i] | units[2 * i + 1] << 8; }
 
 // The code point at `i`, which is moved behind it; a lone surrogate gives `bad`.
 constexpr char32_t kBad = 0xffffffff;
@@ -71,9 +66,7 @@ char32_t next_utf16(const std::uint8_t* units, std::size_t count, std::size_t& i
 
 } // namespace
 
-bool is_utf8(std::string_view text) {
-  return check_utf8(text) == Sequence::Valid;
-}
+bool is_utf8(std::string_view text) { return check_utf8(text) == Sequence::Valid; }
 
 const char* utf8_problem(std::string_view text) {
   return check_utf8(text) == Sequence::Incomplete ? "incomplete utf-8 byte sequence" : "invalid utf-8";
@@ -87,14 +80,10 @@ bool is_utf16(const std::uint8_t* units, std::size_t count) {
 
 void append_utf8(char32_t c, std::string& out) {
   auto put = [&](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (c < 0x80)
-    put(c);
-  else if (c < 0x800)
-    put(0xc0 | c >> 6), put(0x80 | (c & 0x3f));
-  else if (c < 0x10000)
-    put(0xe0 | c >> 12), put(0x80 | (c >> 6 & 0x3f)), put(0x80 | (c & 0x3f));
-  else
-    put(0xf0 | c >> 18), put(0x80 | (c >> 12 & 0x3f)), put(0x80 | (c >> 6 & 0x3f)), put(0x80 | (c & 0x3f));
+  if (c < 0x80) put(c);
+  else if (c < 0x800) put(0xc0 | c >> 6), put(0x80 | (c & 0x3f));
+  else if (c < 0x10000) put(0xe0 | c >> 12), put(0x80 | (c >> 6 & 0x3f)), put(0x80 | (c & 0x3f));
+  else put(0xf0 | c >> 18), put(0x80 | (c >> 12 & 0x3f)), put(0x80 | (c >> 6 & 0x3f)), put(0x80 | (c & 0x3f));
 }
 
 bool append_utf16_as_utf8(const std::uint8_t* units, std::size_t count, std::string& out) {
@@ -109,8 +98,7 @@ bool append_utf16_as_utf8(const std::uint8_t* units, std::size_t count, std::str
 
 void append_latin1_as_utf8(const std::uint8_t* bytes, std::size_t count, std::string& out) {
   out.reserve(out.size() + count);
-  for (std::size_t i = 0; i < count; ++i)
-    append_utf8(bytes[i], out);
+  for (std::size_t i = 0; i < count; ++i) append_utf8(bytes[i], out);
 }
 
 char32_t next_code_point(std::string_view text, std::size_t& at) {
@@ -119,8 +107,7 @@ char32_t next_code_point(std::string_view text, std::size_t& at) {
   if (first < 0x80) return first;
   std::uint32_t c = first & (first < 0xe0 ? 0x1f : first < 0xf0 ? 0x0f : 0x07);
   int more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-  while (more-- > 0 && at < text.size())
-    c = c << 6 | (byte() & 0x3f);
+  while (more-- > 0 && at < text.size()) c = c << 6 | (byte() & 0x3f);
   return c;
 }
 
@@ -136,8 +123,7 @@ std::size_t utf16_units(std::string_view text) {
 
 std::size_t code_points(std::string_view text) {
   std::size_t count = 0;
-  for (char c : text)
-    count += (static_cast<std::uint8_t>(c) & 0xc0) != 0x80;
+  for (char c : text) count += (static_cast<std::uint8_t>(c) & 0xc0) != 0x80;
   return count;
 }
 
@@ -153,16 +139,13 @@ void write_utf16(std::string_view text, std::uint8_t* out) {
   };
   for (std::size_t at = 0; at < text.size();) {
     char32_t c = next_code_point(text, at);
-    if (c < 0x10000)
-      put(c);
-    else
-      put(0xd800 + ((c - 0x10000) >> 10)), put(0xdc00 + ((c - 0x10000) & 0x3ff));
+    if (c < 0x10000) put(c);
+    else put(0xd800 + ((c - 0x10000) >> 10)), put(0xdc00 + ((c - 0x10000) & 0x3ff));
   }
 }
 
 void write_latin1(std::string_view text, std::uint8_t* out) {
-  for (std::size_t at = 0; at < text.size();)
-    *out++ = static_cast<std::uint8_t>(next_code_point(text, at));
+  for (std::size_t at = 0; at < text.size();) *out++ = static_cast<std::uint8_t>(next_code_point(text, at));
 }
 
 } // namespace cusp::canon

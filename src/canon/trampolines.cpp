@@ -13,9 +13,7 @@ using component::ComponentInstanceIndex;
 
 namespace {
 
-TrampolineRecord& record_of(abi::HostFunc* self) {
-  return *static_cast<TrampolineRecord*>(self->environment);
-}
+TrampolineRecord& record_of(abi::HostFunc* self) { return *static_cast<TrampolineRecord*>(self->environment); }
 
 [[gnu::cold, gnu::noinline]] std::uint32_t fail(TrampolineRecord& record, Trap trap) {
   record.owner->slot().set_pending_trap(trap.code, trap.message);
@@ -74,10 +72,8 @@ std::uint32_t lower_host(abi::HostFunc* self, abi::ValRaw* values) {
     return cannot_leave(record);
   {
     CallContext cx(record.owner, *record.instance, record.options, nullptr);
-    if (record.thunk)
-      record.thunk(cx, record.callable, values);
-    else
-      call_dynamic(record, cx, values);
+    if (record.thunk) record.thunk(cx, record.callable, values);
+    else call_dynamic(record, cx, values);
     if (cx.trapped()) [[unlikely]]
       return fail(record, cx.trap_info());
   }

@@ -21,25 +21,19 @@ void Transfer::flat(const abi::ValRaw* source, abi::ValRaw* target, ValType type
 void Transfer::move(Source source, Target target, ValType type) {
   if (stopped()) return;
   auto scalar = [&]<class T>(T) {
-    if (source.memory)
-      Abi<T>::store(to_, target.memory, Abi<T>::load(from_, source.memory));
-    else
-      Abi<T>::lower_flat(to_, target.flat, Abi<T>::lift_flat(from_, source.flat));
+    if (source.memory) Abi<T>::store(to_, target.memory, Abi<T>::load(from_, source.memory));
+    else Abi<T>::lower_flat(to_, target.flat, Abi<T>::lift_flat(from_, source.flat));
   };
   auto word = [&](std::uint32_t i) {
     return source.memory ? load_raw<std::uint32_t>(source.memory + 4 * i) : source.flat[i].i32;
   };
   auto put_word = [&](std::uint32_t i, std::uint32_t value) {
-    if (target.memory)
-      store_raw(target.memory + 4 * i, value);
-    else
-      target.flat[i].i64 = value;
+    if (target.memory) store_raw(target.memory + 4 * i, value);
+    else target.flat[i].i64 = value;
   };
   auto element = [&](std::size_t bytes, std::size_t flats, ValType member) {
-    if (source.memory)
-      move({source.memory + bytes, nullptr}, {target.memory + bytes, nullptr}, member);
-    else
-      move({nullptr, source.flat + flats}, {nullptr, target.flat + flats}, member);
+    if (source.memory) move({source.memory + bytes, nullptr}, {target.memory + bytes, nullptr}, member);
+    else move({nullptr, source.flat + flats}, {nullptr, target.flat + flats}, member);
   };
   std::uint32_t pointer = 0, length = 0;
   switch (type.kind) {
@@ -75,8 +69,7 @@ void Transfer::move(Source source, Target target, ValType type) {
   switch (type.kind) {
   case TypeKind::FixedList: {
     std::size_t size = types_.size(*def.element), flats = types_.flat_count(*def.element);
-    for (std::size_t i = 0; i < def.length && !stopped(); ++i)
-      element(i * size, i * flats, *def.element);
+    for (std::size_t i = 0; i < def.length && !stopped(); ++i) element(i * size, i * flats, *def.element);
     return;
   }
   case TypeKind::Record:
@@ -90,10 +83,8 @@ void Transfer::move(Source source, Target target, ValType type) {
   }
   case TypeKind::Flags: {
     std::uint32_t mask = def.labels.size() >= 32 ? ~0u : (1u << def.labels.size()) - 1;
-    if (source.memory)
-      store_discriminant(target.memory, def.size, load_discriminant(source.memory, def.size) & mask);
-    else
-      target.flat->i64 = source.flat->i32 & mask;
+    if (source.memory) store_discriminant(target.memory, def.size, load_discriminant(source.memory, def.size) & mask);
+    else target.flat->i64 = source.flat->i32 & mask;
     return;
   }
   default: return cases(source, target, type, def);
@@ -150,8 +141,7 @@ void Transfer::cases(Source source, Target target, ValType type, const TypeDef& 
     return;
   }
   std::uint32_t count = types_.flat_count(type);
-  for (std::uint32_t i = 1; i < count; ++i)
-    target.flat[i].i64 = 0;
+  for (std::uint32_t i = 1; i < count; ++i) target.flat[i].i64 = 0;
   target.flat->i64 = which;
   if (payload) flat(source.flat + 1, target.flat + 1, *payload);
 }

@@ -28,18 +28,10 @@ Value with_payload(TypeKind kind, std::optional<Value> payload) {
 }
 } // namespace
 
-Value Value::f32(float value) {
-  return number(TypeKind::F32, std::bit_cast<std::uint32_t>(value));
-}
-Value Value::f64(double value) {
-  return number(TypeKind::F64, std::bit_cast<std::uint64_t>(value));
-}
-float Value::as_f32() const {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
-}
-double Value::as_f64() const {
-  return std::bit_cast<double>(bits);
-}
+Value Value::f32(float value) { return number(TypeKind::F32, std::bit_cast<std::uint32_t>(value)); }
+Value Value::f64(double value) { return number(TypeKind::F64, std::bit_cast<std::uint64_t>(value)); }
+float Value::as_f32() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits)); }
+double Value::as_f64() const { return std::bit_cast<double>(bits); }
 
 Value Value::string(std::string_view text) {
   Value value = of_kind(TypeKind::String);
@@ -58,8 +50,7 @@ Value Value::tuple(std::vector<Value> items) {
 }
 Value Value::record(std::vector<std::pair<std::string, Value>> fields) {
   Value value = of_kind(TypeKind::Record);
-  for (auto& [name, field] : fields)
-    value.labels.push_back(std::move(name)), value.items.push_back(std::move(field));
+  for (auto& [name, field] : fields) value.labels.push_back(std::move(name)), value.items.push_back(std::move(field));
   return value;
 }
 Value Value::variant(std::string_view which, std::optional<Value> payload) {
@@ -72,12 +63,8 @@ Value Value::enumeration(std::string_view label) {
   value.text = label;
   return value;
 }
-Value Value::option(std::optional<Value> payload) {
-  return with_payload(TypeKind::Option, std::move(payload));
-}
-Value Value::result_ok(std::optional<Value> payload) {
-  return with_payload(TypeKind::Result, std::move(payload));
-}
+Value Value::option(std::optional<Value> payload) { return with_payload(TypeKind::Option, std::move(payload)); }
+Value Value::result_ok(std::optional<Value> payload) { return with_payload(TypeKind::Result, std::move(payload)); }
 Value Value::result_err(std::optional<Value> payload) {
   Value value = with_payload(TypeKind::Result, std::move(payload));
   value.ok = false;
@@ -256,8 +243,7 @@ private:
     return {};
   }
   Result<void> flags(Value& v, const TypeDef& def) {
-    for (const std::string& set : v.labels)
-      CUSP_TRY(find_label(set, def, "flag"));
+    for (const std::string& set : v.labels) CUSP_TRY(find_label(set, def, "flag"));
     std::vector<std::string> ordered;
     for (const component::Label& label : def.labels)
       if (std::find(v.labels.begin(), v.labels.end(), label.name) != v.labels.end()) ordered.push_back(label.name);

@@ -35,15 +35,9 @@ PairLayout pair_layout(const TypeTable& types, const TypeDef& map) {
   return layout;
 }
 
-Value ValueAbi::load(const std::uint8_t* at, ValType type) {
-  return lift({at, nullptr}, type);
-}
-Value ValueAbi::lift_flat(const abi::ValRaw* values, ValType type) {
-  return lift({nullptr, values}, type);
-}
-void ValueAbi::store(std::uint8_t* at, const Value& value, ValType type) {
-  lower(at, nullptr, value, type);
-}
+Value ValueAbi::load(const std::uint8_t* at, ValType type) { return lift({at, nullptr}, type); }
+Value ValueAbi::lift_flat(const abi::ValRaw* values, ValType type) { return lift({nullptr, values}, type); }
+void ValueAbi::store(std::uint8_t* at, const Value& value, ValType type) { lower(at, nullptr, value, type); }
 void ValueAbi::lower_flat(abi::ValRaw* values, const Value& value, ValType type) {
   lower(nullptr, values, value, type);
 }
@@ -54,14 +48,11 @@ Value ValueAbi::lift(Place from, ValType type) {
   if (cx_.trapped()) return {};
   auto number = [&]<class T>(T) {
     T value = from.memory ? Abi<T>::load(cx_, from.memory) : Abi<T>::lift_flat(cx_, from.flat);
-    if constexpr (std::is_same_v<T, float>)
-      return Value::f32(value);
-    else if constexpr (std::is_same_v<T, double>)
-      return Value::f64(value);
+    if constexpr (std::is_same_v<T, float>) return Value::f32(value);
+    else if constexpr (std::is_same_v<T, double>) return Value::f64(value);
     else if constexpr (std::is_signed_v<T>)
       return Value::number(type.kind, static_cast<std::uint64_t>(std::int64_t{value}));
-    else
-      return Value::number(type.kind, value);
+    else return Value::number(type.kind, value);
   };
   auto handle = [&] { return from.memory ? load_raw<std::uint32_t>(from.memory) : from.flat->i32; };
   auto second = [&] { return from.memory ? load_raw<std::uint32_t>(from.memory + 4) : from.flat[1].i32; };
@@ -153,10 +144,8 @@ Value ValueAbi::lift_cases(Place from, ValType type, const TypeDef& def) {
   }
   Value value;
   value.kind = type.kind;
-  if (type.kind == TypeKind::Result)
-    value.ok = which == 0;
-  else if (type.kind != TypeKind::Option)
-    value.text = def.labels[which].name;
+  if (type.kind == TypeKind::Result) value.ok = which == 0;
+  else if (type.kind != TypeKind::Option) value.text = def.labels[which].name;
   if (std::optional<ValType> payload = case_payload(def, which))
     value.items.push_back(
         lift(from.memory ? Place{from.memory + def.offsets[0], nullptr} : Place{nullptr, from.flat + 1}, *payload));
@@ -166,16 +155,12 @@ Value ValueAbi::lift_cases(Place from, ValType type, const TypeDef& def) {
 void ValueAbi::lower(std::uint8_t* memory, abi::ValRaw* flat, const Value& value, ValType type) {
   if (cx_.trapped()) return;
   auto put = [&]<class T>(T v) {
-    if (memory)
-      Abi<T>::store(cx_, memory, v);
-    else
-      Abi<T>::lower_flat(cx_, flat, v);
+    if (memory) Abi<T>::store(cx_, memory, v);
+    else Abi<T>::lower_flat(cx_, flat, v);
   };
   auto put_pair = [&](std::uint32_t pointer, std::uint32_t length) {
-    if (memory)
-      store_raw(memory, pointer), store_raw(memory + 4, length);
-    else
-      flat[0].i64 = pointer, flat[1].i64 = length;
+    if (memory) store_raw(memory, pointer), store_raw(memory + 4, length);
+    else flat[0].i64 = pointer, flat[1].i64 = length;
   };
   std::uint32_t pointer = 0, length = 0;
   switch (type.kind) {
@@ -226,12 +211,9 @@ void ValueAbi::lower(std::uint8_t* memory, abi::ValRaw* flat, const Value& value
   case TypeKind::Flags: {
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < def.labels.size(); ++i)
-      for (const std::string& set : value.labels)
-        bits |= std::uint32_t{set == def.labels[i].name} << i;
-    if (memory)
-      store_discriminant(memory, def.size, bits);
-    else
-      flat->i64 = bits;
+      for (const std::string& set : value.labels) bits |= std::uint32_t{set == def.labels[i].name} << i;
+    if (memory) store_discriminant(memory, def.size, bits);
+    else flat->i64 = bits;
     return;
   }
   default: return lower_cases(memory, flat, value, type, def);
@@ -259,19 +241,15 @@ void ValueAbi::lower_list(const Value& value, const TypeDef& def, std::uint32_t&
 void ValueAbi::lower_cases(std::uint8_t* memory, abi::ValRaw* flat, const Value& value, ValType type,
                            const TypeDef& def) {
   std::uint32_t which = 0;
-  if (type.kind == TypeKind::Option)
-    which = value.items.empty() ? 0 : 1;
-  else if (type.kind == TypeKind::Result)
-    which = value.ok ? 0 : 1;
+  if (type.kind == TypeKind::Option) which = value.items.empty() ? 0 : 1;
+  else if (type.kind == TypeKind::Result) which = value.ok ? 0 : 1;
   else
-    while (which < def.labels.size() && def.labels[which].name != value.text)
-      ++which;
+    while (which < def.labels.size() && def.labels[which].name != value.text) ++which;
   if (memory) {
     store_discriminant(memory, def.discriminant_size, which);
   } else {
     std::uint32_t count = types_.flat_count(type);
-    for (std::uint32_t i = 1; i < count; ++i)
-      flat[i].i64 = 0;
+    for (std::uint32_t i = 1; i < count; ++i) flat[i].i64 = 0;
     flat->i64 = which;
   }
   if (std::optional<ValType> payload = case_payload(def, which); payload && !value.items.empty())

@@ -55,12 +55,9 @@ private:
   void skip() {
     while (at_ < text_.size()) {
       char c = text_[at_];
-      if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-        ++at_;
-      else if (text_.substr(at_, 2) == "//")
-        at_ = std::min(text_.find('\n', at_), text_.size());
-      else
-        break;
+      if (c == ' ' || c == '\t' || c == '\n' || c == '\r') ++at_;
+      else if (text_.substr(at_, 2) == "//") at_ = std::min(text_.find('\n', at_), text_.size());
+      else break;
     }
   }
   char peek() {
@@ -70,8 +67,7 @@ private:
   std::string_view peek_word() {
     skip();
     std::size_t end = at_;
-    while (end < text_.size() && is_word(text_[end]))
-      ++end;
+    while (end < text_.size() && is_word(text_[end])) ++end;
     return text_.substr(at_, end - at_);
   }
   bool take_word(std::string_view word) {
@@ -138,16 +134,13 @@ private:
     at_ = static_cast<std::size_t>(rest - text_.data());
     if constexpr (std::is_signed_v<T>)
       return Value::number(type.kind, static_cast<std::uint64_t>(std::int64_t{number}));
-    else
-      return Value::number(type.kind, number);
+    else return Value::number(type.kind, number);
   }
 
   template <class T> Result<Value> floating() {
     auto make = [](T v) {
-      if constexpr (std::is_same_v<T, float>)
-        return Value::f32(v);
-      else
-        return Value::f64(v);
+      if constexpr (std::is_same_v<T, float>) return Value::f32(v);
+      else return Value::f64(v);
     };
     using Limits = std::numeric_limits<T>;
     if (take_word("nan")) return make(Limits::quiet_NaN());
@@ -250,8 +243,7 @@ private:
       first = false;
       std::string field = CUSP_TRY(name("a field name"));
       std::size_t i = 0;
-      while (i < def.labels.size() && def.labels[i].name != field)
-        ++i;
+      while (i < def.labels.size() && def.labels[i].name != field) ++i;
       if (i == def.labels.size()) return fail(fmt::format("the record has no field `{}`", field));
       if (fields[i]) return fail(fmt::format("the field `{}` is given twice", field));
       if (!take(':')) return expected("`:`");
@@ -361,10 +353,8 @@ Result<Value> parse_wave(std::string_view text, const TypeTable& types, ValType 
 
 Result<WaveCall> parse_wave_call(std::string_view text) {
   auto trim = [](std::string_view t) {
-    while (!t.empty() && t.front() <= ' ' && t.front() >= 0)
-      t.remove_prefix(1);
-    while (!t.empty() && t.back() <= ' ' && t.back() >= 0)
-      t.remove_suffix(1);
+    while (!t.empty() && t.front() <= ' ' && t.front() >= 0) t.remove_prefix(1);
+    while (!t.empty() && t.back() <= ' ' && t.back() >= 0) t.remove_suffix(1);
     return std::string(t);
   };
   std::size_t open = text.find('(');
@@ -387,8 +377,7 @@ Result<std::vector<Value>> parse_wave_arguments(std::string_view text, const Typ
   std::vector<Value> arguments;
   // Trailing options may be left out.
   std::size_t needed = type.params.size();
-  while (needed && type.params[needed - 1].type.kind == TypeKind::Option)
-    --needed;
+  while (needed && type.params[needed - 1].type.kind == TypeKind::Option) --needed;
   for (const component::Param& param : type.params) {
     if (parser.at_end() && arguments.size() >= needed) {
       arguments.push_back(Value::option());

@@ -22,18 +22,14 @@ void escape(char32_t c, char quote, std::string& out) {
   case '\t': out += "\\t"; return;
   default: break;
   }
-  if (c == static_cast<char32_t>(quote))
-    out += '\\', out += quote;
-  else if (c < 0x20 || c == 0x7f)
-    out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(c));
-  else
-    append_utf8(c, out);
+  if (c == static_cast<char32_t>(quote)) out += '\\', out += quote;
+  else if (c < 0x20 || c == 0x7f) out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(c));
+  else append_utf8(c, out);
 }
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
-  for (std::size_t at = 0; at < text.size();)
-    escape(next_code_point(text, at), '"', out);
+  for (std::size_t at = 0; at < text.size();) escape(next_code_point(text, at), '"', out);
   return out + "\"";
 }
 
@@ -46,8 +42,7 @@ std::string label(const std::string& name) {
 
 std::string joined(const std::vector<Value>& items) {
   std::string out;
-  for (const Value& item : items)
-    out += (out.empty() ? "" : ", ") + to_wave(item);
+  for (const Value& item : items) out += (out.empty() ? "" : ", ") + to_wave(item);
   return out;
 }
 
@@ -88,8 +83,7 @@ std::string to_wave(const Value& value) {
   }
   case TypeKind::Flags: {
     std::string out;
-    for (const std::string& name : value.labels)
-      out += (out.empty() ? "" : ", ") + name;
+    for (const std::string& name : value.labels) out += (out.empty() ? "" : ", ") + name;
     return "{" + out + "}";
   }
   case TypeKind::Enum: return label(value.text);

@@ -14,13 +14,18 @@ namespace cusp::cli {
 
 void add_compile_options(CLI::App& command, CompileArguments& arguments) {
   prepare::PrepareOptions& options = arguments.options;
-  command.add_option("--opt-level", options.opt_level, "How hard the compiler tries: 0, 1 or 2 (default 2)")->check(CLI::Range(0, 2));
-  command.add_option("--target-cpu", options.target_cpu, "native (default), or an LLVM CPU name such as x86-64-v3 for a fleet");
-  command.add_option("--bounds", arguments.bounds, "guard (default): address space bounds memories; explicit: checks in code")
+  command.add_option("--opt-level", options.opt_level, "How hard the compiler tries: 0, 1 or 2 (default 2)")
+      ->check(CLI::Range(0, 2));
+  command.add_option("--target-cpu", options.target_cpu,
+                     "native (default), or an LLVM CPU name such as x86-64-v3 for a fleet");
+  command
+      .add_option("--bounds", arguments.bounds,
+                  "guard (default): address space bounds memories; explicit: checks in code")
       ->check(CLI::IsMember({"guard", "explicit"}));
   command.add_option("--compile-threads", options.threads, "Threads of the compiler (default: all processors)");
   command.add_flag("--no-cache", options.no_cache, "Neither look into nor write the artifact store");
-  command.add_flag("--allow-precompiled", arguments.allow_precompiled, "Accepted for compatibility: artifacts are recognised by themselves");
+  command.add_flag("--allow-precompiled", arguments.allow_precompiled,
+                   "Accepted for compatibility: artifacts are recognised by themselves");
 }
 
 prepare::PrepareOptions finished_options(const CompileArguments& arguments) {
@@ -29,7 +34,8 @@ prepare::PrepareOptions finished_options(const CompileArguments& arguments) {
   return options;
 }
 
-base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path, const CompileArguments& arguments) {
+base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path,
+                                                                              const CompileArguments& arguments) {
   prepare::PrepareOptions options = finished_options(arguments);
   ProgressLine line(path);
   options.progress = [&line](std::uint32_t done, std::uint32_t total) { line.update(done, total); };
@@ -61,7 +67,8 @@ int run_compile(const Arguments& arguments) {
   }
   if (stderr_is_terminal()) {
     double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    fmt::print(stderr, "wrote {}: {:.1f} KiB in {:.2f} s\n", arguments.output, static_cast<double>(bytes->size()) / 1024, seconds);
+    fmt::print(stderr, "wrote {}: {:.1f} KiB in {:.2f} s\n", arguments.output,
+               static_cast<double>(bytes->size()) / 1024, seconds);
   }
   return 0;
 }
@@ -71,9 +78,10 @@ int run_compile(const Arguments& arguments) {
 void add_compile(CLI::App& app, Chosen& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* compile = app.add_subcommand("compile", "Compile a component or module to an artifact");
-  compile->footer("The artifact is one file of native code for this machine's CPU (or --target-cpu), which `cusp serve` and\n"
-                  "`cusp run` take in place of the wasm file. Run only artifacts that you made yourself.\n"
-                  "Example: cusp compile app.wasm -o app.cusp");
+  compile->footer(
+      "The artifact is one file of native code for this machine's CPU (or --target-cpu), which `cusp serve` and\n"
+      "`cusp run` take in place of the wasm file. Run only artifacts that you made yourself.\n"
+      "Example: cusp compile app.wasm -o app.cusp");
   compile->add_option("FILE", arguments->file, "A WebAssembly component or module")->required();
   compile->add_option("-o,--output", arguments->output, "Where the artifact goes")->required();
   add_compile_options(*compile, arguments->compile);

@@ -20,7 +20,8 @@ struct CompileArguments {
 void add_compile_options(CLI::App& command, CompileArguments& arguments);
 
 // prepare_file with a progress line on a terminal.
-base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path, const CompileArguments& arguments);
+base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path,
+                                                                              const CompileArguments& arguments);
 prepare::PrepareOptions finished_options(const CompileArguments& arguments);
 
 } // namespace cusp::cli

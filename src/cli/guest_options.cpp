@@ -15,12 +15,15 @@ using base::Result;
 
 namespace {
 
-std::unexpected<base::Error> bad(std::string message) { return base::fail(ErrorCode::InvalidArgument, std::move(message)); }
+std::unexpected<base::Error> bad(std::string message) {
+  return base::fail(ErrorCode::InvalidArgument, std::move(message));
+}
 
 // "K=V", or "K" for the variable that this process has.
 Result<std::pair<std::string, std::string>> environment_of(const std::string& text) {
   std::size_t equals = text.find('=');
-  if (equals == 0 || text.empty()) return bad(fmt::format("--env {}: write NAME=VALUE, or NAME to pass on a variable of your own", text));
+  if (equals == 0 || text.empty())
+    return bad(fmt::format("--env {}: write NAME=VALUE, or NAME to pass on a variable of your own", text));
   if (equals != std::string::npos) return std::pair(text.substr(0, equals), text.substr(equals + 1));
   const char* value = std::getenv(text.c_str());
   if (!value) return bad(fmt::format("--env {}: there is no such variable to pass on; write {}=VALUE", text, text));
@@ -36,11 +39,13 @@ Result<app::DirectoryGrant> directory_of(const std::string& text) {
     if (std::size_t second = grant.guest_path.find("::"); second != std::string::npos) {
       std::string rights = grant.guest_path.substr(second + 2);
       grant.guest_path.resize(second);
-      if (rights != "ro" && rights != "rw") return bad(fmt::format("--dir {}: the third part is ro (read-only) or rw", text));
+      if (rights != "ro" && rights != "rw")
+        return bad(fmt::format("--dir {}: the third part is ro (read-only) or rw", text));
       grant.writable = rights == "rw";
     }
   }
-  if (grant.host_path.empty() || grant.guest_path.empty()) return bad(fmt::format("--dir {}: write HOST::GUEST or HOST::GUEST::ro", text));
+  if (grant.host_path.empty() || grant.guest_path.empty())
+    return bad(fmt::format("--dir {}: write HOST::GUEST or HOST::GUEST::ro", text));
   return grant;
 }
 
@@ -64,7 +69,8 @@ template <class Each> Result<void> each_setting(const std::vector<std::string>& 
       std::string_view part = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(rest.size(), part.size() + 1));
       std::size_t equals = part.find('=');
-      CUSP_TRY(each(part.substr(0, equals), equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1)));
+      CUSP_TRY(each(part.substr(0, equals),
+                    equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1)));
     }
   }
   return {};
@@ -76,43 +82,63 @@ Result<void> set_wasm(GuestOptions& options, std::string_view key, std::string_v
   else if (key == "max-table-elements") options.link.limits.table_elements = CUSP_TRY(parse_size(value));
   else if (key == "max-wasm-stack") options.link.limits.stack_bytes = CUSP_TRY(small_size("-W max-wasm-stack", value));
   else if (key == "max-handles") options.link.max_handles = CUSP_TRY(small_size("-W max-handles", value));
-  else if (key == "unknown-imports-default") options.link.default_missing = CUSP_TRY(switch_of("-W unknown-imports-default", value));
-  else if (key == "unknown-imports-trap") options.link.trap_missing = CUSP_TRY(switch_of("-W unknown-imports-trap", value));
+  else if (key == "unknown-imports-default")
+    options.link.default_missing = CUSP_TRY(switch_of("-W unknown-imports-default", value));
+  else if (key == "unknown-imports-trap")
+    options.link.trap_missing = CUSP_TRY(switch_of("-W unknown-imports-trap", value));
   else
-    return bad(fmt::format("-W {}: there are timeout, max-memory-size, max-table-elements, max-wasm-stack, max-handles, unknown-imports-default and "
-                           "unknown-imports-trap", key));
+    return bad(fmt::format("-W {}: there are timeout, max-memory-size, max-table-elements, max-wasm-stack, "
+                           "max-handles, unknown-imports-default and "
+                           "unknown-imports-trap",
+                           key));
   return {};
 }
 
 // Interfaces that Wasmtime wants switched on are always there in cusp: naming them is accepted.
 Result<void> set_wasi(GuestOptions& options, std::string_view key, std::string_view value) {
   if (key == "http" || key == "outgoing-http") options.grants.outgoing_http = CUSP_TRY(switch_of("-S http", value));
-  else if (key != "cli" && key != "common") return bad(fmt::format("-S {}: there are http (outgoing requests: y or n) and cli", key));
+  else if (key != "cli" && key != "common")
+    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n) and cli", key));
   return {};
 }
 
 } // namespace
 
 void add_guest_options(CLI::App& command, GuestArguments& arguments) {
-  command.add_option("--env", arguments.env, "NAME=VALUE for the guest, or NAME to pass on your own")->allow_extra_args(false)->type_name("NAME[=VALUE]");
-  command.add_option("--dir", arguments.dirs, "A directory for the guest: HOST::GUEST, HOST::GUEST::ro for reading only, or one name for both")
+  command.add_option("--env", arguments.env, "NAME=VALUE for the guest, or NAME to pass on your own")
+      ->allow_extra_args(false)
+      ->type_name("NAME[=VALUE]");
+  command
+      .add_option("--dir", arguments.dirs,
+                  "A directory for the guest: HOST::GUEST, HOST::GUEST::ro for reading only, or one name for both")
       ->allow_extra_args(false)
       ->type_name("HOST::GUEST");
-  command.add_option("--timeout", arguments.timeout, "Stop the guest after this long, waiting included: 2s, 500ms (default: never)")->type_name("DURATION");
-  command.add_option("--max-memory", arguments.max_memory, "Most memory of one instance, tables included: 64MiB, 1G (default: no limit)")->type_name("SIZE");
-  command.add_option("-W,--wasm", arguments.wasm,
-                     "timeout=D, max-memory-size=N, max-table-elements=N, max-wasm-stack=N, max-handles=N, unknown-imports-default[=y], "
-                     "unknown-imports-trap[=y]; several with commas")
+  command
+      .add_option("--timeout", arguments.timeout,
+                  "Stop the guest after this long, waiting included: 2s, 500ms (default: never)")
+      ->type_name("DURATION");
+  command
+      .add_option("--max-memory", arguments.max_memory,
+                  "Most memory of one instance, tables included: 64MiB, 1G (default: no limit)")
+      ->type_name("SIZE");
+  command
+      .add_option("-W,--wasm", arguments.wasm,
+                  "timeout=D, max-memory-size=N, max-table-elements=N, max-wasm-stack=N, max-handles=N, "
+                  "unknown-imports-default[=y], "
+                  "unknown-imports-trap[=y]; several with commas")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  command.add_option("-S,--wasi", arguments.wasi, "http=n forbids outgoing requests")->allow_extra_args(false)->type_name("KEY=VALUE");
+  command.add_option("-S,--wasi", arguments.wasi, "http=n forbids outgoing requests")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
 }
 
 Result<GuestOptions> read_guest_options(const GuestArguments& arguments) {
   GuestOptions options;
   for (const std::string& text : arguments.env) options.grants.environment.push_back(CUSP_TRY(environment_of(text)));
   for (const std::string& text : arguments.dirs) options.grants.directories.push_back(CUSP_TRY(directory_of(text)));
-  if (!arguments.timeout.empty()) options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.timeout)));
+  if (!arguments.timeout.empty())
+    options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.timeout)));
   if (!arguments.max_memory.empty()) options.link.limits.memory_bytes = CUSP_TRY(parse_size(arguments.max_memory));
   CUSP_TRY(each_setting(arguments.wasm, [&](auto key, auto value) { return set_wasm(options, key, value); }));
   CUSP_TRY(each_setting(arguments.wasi, [&](auto key, auto value) { return set_wasi(options, key, value); }));

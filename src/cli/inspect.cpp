@@ -33,7 +33,8 @@ std::string external_text(const wasm::Module& module, wasm::ExternKind kind, std
   switch (kind) {
   case wasm::ExternKind::Func: return module.func_type(wasm::FuncIndex(index)).to_string();
   case wasm::ExternKind::Memory: return fmt::format("{} pages", module.memories[index].limits.min);
-  case wasm::ExternKind::Table: return fmt::format("{} x {}", module.tables[index].type.limits.min, module.tables[index].type.element.to_string());
+  case wasm::ExternKind::Table:
+    return fmt::format("{} x {}", module.tables[index].type.limits.min, module.tables[index].type.element.to_string());
   case wasm::ExternKind::Global: return module.globals[index].type.type.to_string();
   case wasm::ExternKind::Tag: break;
   }
@@ -46,9 +47,11 @@ void print_module(const wasm::Module& module) {
   for (const wasm::DataSegment& segment : module.datas) data += segment.bytes.size();
   fmt::print("  functions {} ({} of code), data {}\n", module.defined_functions(), size_text(code), size_text(data));
   for (const wasm::Import& import : module.imports)
-    fmt::print("  import {:6} {} {}  {}\n", kind_text(import.kind), import.module, import.name, external_text(module, import.kind, import.index));
+    fmt::print("  import {:6} {} {}  {}\n", kind_text(import.kind), import.module, import.name,
+               external_text(module, import.kind, import.index));
   for (const wasm::Export& entry : module.exports)
-    fmt::print("  export {:6} {}  {}\n", kind_text(entry.kind), entry.name, external_text(module, entry.kind, entry.index));
+    fmt::print("  export {:6} {}  {}\n", kind_text(entry.kind), entry.name,
+               external_text(module, entry.kind, entry.index));
 }
 
 void print_plan(const component::LinkPlan& plan) {
@@ -72,7 +75,8 @@ int inspect_artifact(const std::string& file) {
   auto artifact = artifact::Artifact::open(file, artifact::Artifact::Verify::Full);
   if (!artifact) return failed(artifact.error(), file);
   const artifact::ArtifactMeta& meta = (*artifact)->meta();
-  fmt::print("{}: artifact, {} of code, CPU {}, settings {}\n", file, size_text((*artifact)->text_size()), (*artifact)->key().cpu, (*artifact)->key().settings);
+  fmt::print("{}: artifact, {} of code, CPU {}, settings {}\n", file, size_text((*artifact)->text_size()),
+             (*artifact)->key().cpu, (*artifact)->key().settings);
   if (meta.plan) print_plan(*meta.plan);
   for (std::size_t i = 0; i < meta.modules.size(); ++i)
     fmt::print("core module {}: {} functions\n", i, meta.modules[i].func_text.size());
@@ -106,7 +110,8 @@ int run_inspect(const std::string& file) {
 
 void add_inspect(CLI::App& app, Chosen& chosen) {
   auto file = std::make_shared<std::string>();
-  CLI::App* inspect = app.add_subcommand("inspect", "Show imports, exports and sizes of a component, module or artifact");
+  CLI::App* inspect =
+      app.add_subcommand("inspect", "Show imports, exports and sizes of a component, module or artifact");
   inspect->footer("Example: cusp inspect app.wasm");
   inspect->add_option("FILE", *file, "A WebAssembly component or module, or an artifact")->required();
   inspect->callback([file, &chosen] { chosen = [file] { return run_inspect(*file); }; });

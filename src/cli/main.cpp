@@ -33,9 +33,12 @@ void print_version(bool verbose) {
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Cusp compiles WebAssembly components ahead of time and serves them, a fresh instance for every request.", "cusp"};
-  app.footer("Start with:\n  cusp serve app.wasm        serve a component on http://127.0.0.1:8080\n"
-             "  cusp run program.wasm      run a command\n  cusp COMMAND --help        options of a command, with examples");
+  CLI::App app{
+      "Cusp compiles WebAssembly components ahead of time and serves them, a fresh instance for every request.",
+      "cusp"};
+  app.footer(
+      "Start with:\n  cusp serve app.wasm        serve a component on http://127.0.0.1:8080\n"
+      "  cusp run program.wasm      run a command\n  cusp COMMAND --help        options of a command, with examples");
   bool version = false, verbose = false;
   app.add_flag("--version", version, "Print the version; with --verbose also what this host offers");
   app.add_flag("--verbose", verbose, "More detail where there is some");

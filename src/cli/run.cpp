@@ -29,33 +29,40 @@ struct Arguments {
 
 // `name` of the root world, `interface#name`, or a name that only one exported interface has.
 Result<canon::ExportFunc> find_function(const canon::ComponentCode& code, const std::string& name) {
-  if (std::size_t hash = name.find('#'); hash != std::string::npos) return code.find_export(name.substr(0, hash), name.substr(hash + 1));
+  if (std::size_t hash = name.find('#'); hash != std::string::npos)
+    return code.find_export(name.substr(0, hash), name.substr(hash + 1));
   if (code.has_export("", name)) return code.find_export("", name);
   const std::string* interface = nullptr;
   for (const component::Export& entry : code.plan().exports) {
     if (entry.name != name || std::holds_alternative<component::ExportedType>(entry.item)) continue;
     if (interface)
-      return base::fail(ErrorCode::InvalidArgument, fmt::format("'{0}' is exported by {1} and by {2}; write {1}#{0}(…)", name, *interface, entry.interface));
+      return base::fail(ErrorCode::InvalidArgument, fmt::format("'{0}' is exported by {1} and by {2}; write {1}#{0}(…)",
+                                                                name, *interface, entry.interface));
     interface = &entry.interface;
   }
   return code.find_export(interface ? *interface : "", name);
 }
 
-Result<app::CommandOutcome> invoke(std::shared_ptr<const runtime::Code> code, const app::CommandOptions& options, const std::string& text) {
+Result<app::CommandOutcome> invoke(std::shared_ptr<const runtime::Code> code, const app::CommandOptions& options,
+                                   const std::string& text) {
   auto linked = CUSP_TRY(app::link_with_wasi(std::move(code), options.link));
   canon::WaveCall call = CUSP_TRY(canon::parse_wave_call(text));
   canon::ExportFunc func = CUSP_TRY(find_function(*linked, call.name));
   auto arguments = canon::parse_wave_arguments(call.arguments, linked->types(), *func.type);
-  if (!arguments) return base::with_context(std::move(arguments).error(), fmt::format("the arguments of '{}'", call.name));
+  if (!arguments)
+    return base::with_context(std::move(arguments).error(), fmt::format("the arguments of '{}'", call.name));
   return app::run_on_instance(linked, options, [&](canon::ComponentInstance& instance) -> Result<int> {
-    for (const canon::Value& value : CUSP_TRY(instance.call(func, *std::move(arguments)))) fmt::print("{}\n", canon::to_wave(value));
+    for (const canon::Value& value : CUSP_TRY(instance.call(func, *std::move(arguments))))
+      fmt::print("{}\n", canon::to_wave(value));
     return 0;
   });
 }
 
-Result<app::CommandOutcome> run_core(std::shared_ptr<const runtime::Code> code, const app::CommandOptions& options, const std::string& function) {
+Result<app::CommandOutcome> run_core(std::shared_ptr<const runtime::Code> code, const app::CommandOptions& options,
+                                     const std::string& function) {
   std::optional<app::CoreCall> call;
-  if (!function.empty()) call = app::CoreCall{function, {options.grants.arguments.begin() + 1, options.grants.arguments.end()}};
+  if (!function.empty())
+    call = app::CoreCall{function, {options.grants.arguments.begin() + 1, options.grants.arguments.end()}};
   app::CoreOutcome outcome = CUSP_TRY(app::run_core_command(std::move(code), options, call));
   for (const std::string& result : outcome.results) fmt::print("{}\n", result);
   return outcome.command;
@@ -77,7 +84,9 @@ Result<app::CommandOutcome> run_file(const Arguments& arguments, const GuestOpti
 
 int run(const Arguments& arguments) {
   if (arguments.words.empty() || arguments.words.front().starts_with('-')) {
-    print_error(arguments.words.empty() ? "FILE is missing" : fmt::format("there is no option {}", arguments.words.front()), "run `cusp run --help` for its options");
+    print_error(arguments.words.empty() ? "FILE is missing"
+                                        : fmt::format("there is no option {}", arguments.words.front()),
+                "run `cusp run --help` for its options");
     return kExitUsage;
   }
   auto guest = read_guest_options(arguments.guest);
@@ -101,7 +110,8 @@ int run(const Arguments& arguments) {
 
 void add_run(CLI::App& app, Chosen& chosen) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* run_command = app.add_subcommand("run", "Run a command component or a core module: cusp run [OPTIONS] FILE [ARGS...]");
+  CLI::App* run_command =
+      app.add_subcommand("run", "Run a command component or a core module: cusp run [OPTIONS] FILE [ARGS...]");
 
   run_command->footer("FILE is a wasm file or an artifact of `cusp compile`; what follows it goes to the guest.\n"
                       "A guest that traps ends with exit code 134, else its own code is passed on.\n"
@@ -110,8 +120,10 @@ void add_run(CLI::App& app, Chosen& chosen) {
                       "  cusp run --invoke add math.wasm 1 2              an exported function of a core module\n"
                       "  cusp run --invoke 'greet(\"you\", 3)' hello.wasm   of a component, arguments in WAVE");
   run_command->prefix_command();
-  run_command->add_option("--invoke", arguments->invoke, "Call this exported function and print what it returns")->type_name("FUNC");
-  run_command->add_option("--argv0", arguments->argv0, "The program's name as the guest sees it (default: FILE)")->type_name("NAME");
+  run_command->add_option("--invoke", arguments->invoke, "Call this exported function and print what it returns")
+      ->type_name("FUNC");
+  run_command->add_option("--argv0", arguments->argv0, "The program's name as the guest sees it (default: FILE)")
+      ->type_name("NAME");
   add_guest_options(*run_command, arguments->guest);
   add_compile_options(*run_command, arguments->compile);
   run_command->callback([arguments, run_command, &chosen] {

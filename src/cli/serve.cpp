@@ -36,7 +36,9 @@ Result<app::ServeOptions> options_of(const Arguments& arguments) {
   options.timeout = guest.timeout;
   options.drain_timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.drain_timeout)));
   options.max_concurrency = arguments.max_concurrency;
-  options.access_log = arguments.log_format == "json" ? app::LogFormat::Json : arguments.log_format == "text" ? app::LogFormat::Text : app::LogFormat::None;
+  options.access_log = arguments.log_format == "json"   ? app::LogFormat::Json
+                       : arguments.log_format == "text" ? app::LogFormat::Text
+                                                        : app::LogFormat::None;
   options.admin_address = arguments.admin;
   options.listening = [](const std::string& url) { fmt::print(stderr, "serving on {}\n", url); };
   return options;
@@ -45,7 +47,8 @@ Result<app::ServeOptions> options_of(const Arguments& arguments) {
 Result<int> serve_file(const Arguments& arguments, const app::ServeOptions& options) {
   auto artifact = CUSP_TRY(prepare_with_progress(arguments.file, arguments.compile));
   if (!artifact->meta().plan)
-    return base::fail(base::ErrorCode::InvalidArgument, "this is a core module; `cusp serve` takes components that export wasi:http/incoming-handler");
+    return base::fail(base::ErrorCode::InvalidArgument,
+                      "this is a core module; `cusp serve` takes components that export wasi:http/incoming-handler");
   CUSP_TRY(runtime::initialize());
   return app::serve(CUSP_TRY(runtime::Code::load(std::move(artifact))), options);
 }
@@ -74,14 +77,28 @@ void add_serve(CLI::App& app, Chosen& chosen) {
                 "GET /.well-known/cusp/health answers without the guest.\n"
                 "Examples:\n"
                 "  cusp serve app.wasm\n"
-                "  cusp serve app.wasm --addr 0.0.0.0:80 --timeout 2s --max-memory 64MiB --admin 127.0.0.1:9090 --log-format json");
+                "  cusp serve app.wasm --addr 0.0.0.0:80 --timeout 2s --max-memory 64MiB --admin 127.0.0.1:9090 "
+                "--log-format json");
   serve->add_option("APP", arguments->file, "A component, or an artifact of `cusp compile`")->required();
-  serve->add_option("--addr", arguments->address, "Where to listen (default 127.0.0.1:8080; port 0: any)")->type_name("HOST:PORT");
-  serve->add_option("--workers", arguments->workers, "Event loops, each on a thread of its own (default: one per processor)")->check(CLI::Range(0, 1024))->type_name("N");
-  serve->add_option("--max-concurrency", arguments->max_concurrency, "Requests at a time; beyond, 503 (default 4096 per worker)")->type_name("N");
-  serve->add_option("--drain-timeout", arguments->drain_timeout, "How long requests in flight may go on after SIGTERM (default 30s)")->type_name("DURATION");
-  serve->add_option("--log-format", arguments->log_format, "A line per request on stdout: text or json (default none)")->check(CLI::IsMember({"none", "text", "json"}));
-  serve->add_option("--admin", arguments->admin, "Serve /metrics (Prometheus) and /health on this address")->type_name("HOST:PORT");
+  serve->add_option("--addr", arguments->address, "Where to listen (default 127.0.0.1:8080; port 0: any)")
+      ->type_name("HOST:PORT");
+  serve
+      ->add_option("--workers", arguments->workers,
+                   "Event loops, each on a thread of its own (default: one per processor)")
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+  serve
+      ->add_option("--max-concurrency", arguments->max_concurrency,
+                   "Requests at a time; beyond, 503 (default 4096 per worker)")
+      ->type_name("N");
+  serve
+      ->add_option("--drain-timeout", arguments->drain_timeout,
+                   "How long requests in flight may go on after SIGTERM (default 30s)")
+      ->type_name("DURATION");
+  serve->add_option("--log-format", arguments->log_format, "A line per request on stdout: text or json (default none)")
+      ->check(CLI::IsMember({"none", "text", "json"}));
+  serve->add_option("--admin", arguments->admin, "Serve /metrics (Prometheus) and /health on this address")
+      ->type_name("HOST:PORT");
   add_guest_options(*serve, arguments->guest);
   add_compile_options(*serve, arguments->compile);
   serve->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <span>
 #include <cstdio>
+#include <span>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -47,8 +47,8 @@ void ProgressLine::update(std::uint32_t done, std::uint32_t total) {
   shown_ = true;
   constexpr unsigned kWidth = 30;
   unsigned filled = static_cast<unsigned>(std::uint64_t{done} * kWidth / total);
-  fmt::print(stderr, "\r\033[Kcompiling {} [{:#<{}}{:.<{}}] {}/{} functions", label_, "", filled, "", kWidth - filled, done,
-             total);
+  fmt::print(stderr, "\r\033[Kcompiling {} [{:#<{}}{:.<{}}] {}/{} functions", label_, "", filled, "", kWidth - filled,
+             done, total);
   std::fflush(stderr);
 }
 
@@ -65,25 +65,26 @@ base::Result<std::uint64_t> parse_scaled(std::string_view text, std::string_view
   std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (error == std::errc() && number >= 0) {
     for (const Suffix& known : suffixes)
-      if (suffix.size() == known.text.size() &&
-          std::equal(suffix.begin(), suffix.end(), known.text.begin(), [](char a, char b) { return (a | 0x20) == b; })) {
+      if (suffix.size() == known.text.size() && std::equal(suffix.begin(), suffix.end(), known.text.begin(),
+                                                           [](char a, char b) { return (a | 0x20) == b; })) {
         double value = number * known.factor;
         if (value < 9e18) return static_cast<std::uint64_t>(std::llround(value));
       }
   }
-  return base::fail(ErrorCode::InvalidArgument, fmt::format("'{}' is not a {}; write for example {}", text, what, example));
+  return base::fail(ErrorCode::InvalidArgument,
+                    fmt::format("'{}' is not a {}; write for example {}", text, what, example));
 }
 } // namespace
 
 base::Result<std::uint64_t> parse_size(std::string_view text) {
   static constexpr double k = 1024, m = k * k, g = m * k;
-  static constexpr Suffix kSuffixes[] = {{"", 1},  {"b", 1},  {"k", k},   {"kb", k},  {"kib", k}, {"m", m},
+  static constexpr Suffix kSuffixes[] = {{"", 1},   {"b", 1},   {"k", k}, {"kb", k}, {"kib", k}, {"m", m},
                                          {"mb", m}, {"mib", m}, {"g", g}, {"gb", g}, {"gib", g}};
   return parse_scaled(text, "size", kSuffixes, "64MiB");
 }
 
 base::Result<std::uint64_t> parse_duration(std::string_view text) {
-  static constexpr Suffix kSuffixes[] = {{"", 1e9},  {"s", 1e9}, {"ms", 1e6},   {"us", 1e3},
+  static constexpr Suffix kSuffixes[] = {{"", 1e9}, {"s", 1e9},  {"ms", 1e6},   {"us", 1e3},
                                          {"ns", 1}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
   return parse_scaled(text, "duration", kSuffixes, "2s or 500ms");
 }

@@ -32,7 +32,8 @@ int run_wast(const WastArguments& arguments) {
     scripts.insert(scripts.end(), found->begin(), found->end());
   }
   if (scripts.empty()) {
-    print_error("there is no converted .wast script here", "a script is a .json file made by `wasm-tools json-from-wast`");
+    print_error("there is no converted .wast script here",
+                "a script is a .json file made by `wasm-tools json-from-wast`");
     return kExitFailure;
   }
   auto runner = WastRunner::create(arguments.options);
@@ -42,9 +43,8 @@ int run_wast(const WastArguments& arguments) {
   }
   WastCounts total;
   for (const auto& path : scripts) {
-    WastCounts counts = (*runner)->run_script(path, [&](const std::string& problem) {
-      fmt::print(stderr, "{}\n", problem);
-    });
+    WastCounts counts =
+        (*runner)->run_script(path, [&](const std::string& problem) { fmt::print(stderr, "{}\n", problem); });
     if (arguments.scripts || counts.failed)
       fmt::print("{}: {} passed, {} failed, {} skipped\n", path.string(), counts.passed, counts.failed, counts.skipped);
     std::fflush(stdout);
@@ -63,7 +63,8 @@ void add_wast(CLI::App& app, Chosen& chosen) {
                "Example: cusp wast --opt-level 0 spec/core");
   wast->add_option("PATH", arguments->paths, "Scripts or folders")->required();
   wast->add_option("--opt-level", arguments->options.opt_level, "0, 1 or 2 (default 2)")->check(CLI::Range(0, 2));
-  wast->add_option("--bounds", arguments->bounds, "guard (address space protects memories) or explicit (checks in code)")
+  wast->add_option("--bounds", arguments->bounds,
+                   "guard (address space protects memories) or explicit (checks in code)")
       ->check(CLI::IsMember({"guard", "explicit"}));
   wast->add_flag("--scripts", arguments->scripts, "Print the counts of every script, not just of those with failures");
   wast->callback([arguments, &chosen] {

@@ -48,8 +48,9 @@ std::optional<Value> optional_value(const json& value) {
 
 Value component_value(const json& object) {
   static const std::map<std::string, TypeKind> kNumbers = {
-      {"u8", TypeKind::U8},   {"s8", TypeKind::S8},   {"u16", TypeKind::U16}, {"s16", TypeKind::S16}, {"u32", TypeKind::U32},
-      {"s32", TypeKind::S32}, {"u64", TypeKind::U64}, {"s64", TypeKind::S64}, {"f32", TypeKind::F32}, {"f64", TypeKind::F64}};
+      {"u8", TypeKind::U8},   {"s8", TypeKind::S8},   {"u16", TypeKind::U16}, {"s16", TypeKind::S16},
+      {"u32", TypeKind::U32}, {"s32", TypeKind::S32}, {"u64", TypeKind::U64}, {"s64", TypeKind::S64},
+      {"f32", TypeKind::F32}, {"f64", TypeKind::F64}};
   std::string type = object.at("type");
   const json& value = object.at("value");
   if (auto it = kNumbers.find(type); it != kNumbers.end()) return Value::number(it->second, number_of(value));
@@ -62,7 +63,8 @@ Value component_value(const json& object) {
   if (type == "flags") return Value::flags(value.get<std::vector<std::string>>());
   if (type == "option") return Value::option(optional_value(value));
   if (type == "result")
-    return value.contains("Ok") ? Value::result_ok(optional_value(value.at("Ok"))) : Value::result_err(optional_value(value.at("Err")));
+    return value.contains("Ok") ? Value::result_ok(optional_value(value.at("Ok")))
+                                : Value::result_err(optional_value(value.at("Err")));
   if (type == "variant") {
     std::optional<Value> payload;
     if (value.contains("payload")) payload = optional_value(value.at("payload"));
@@ -83,7 +85,8 @@ base::Result<std::unique_ptr<WastComponents>> WastComponents::create(WastCompile
 
 WastComponents::~WastComponents() = default;
 
-base::Result<void> WastComponents::instantiate(const std::vector<std::uint8_t>& bytes, const std::optional<std::string>&) {
+base::Result<void> WastComponents::instantiate(const std::vector<std::uint8_t>& bytes,
+                                               const std::optional<std::string>&) {
   auto code = CUSP_TRY(compile_(bytes));
   auto linked = CUSP_TRY(canon::ComponentCode::link(std::move(code), linker_, canon::LinkOptions{}));
   instances_.push_back(CUSP_TRY(canon::ComponentInstance::create(std::move(linked))));
@@ -105,12 +108,13 @@ base::Result<void> WastComponents::perform(const WastAction& action) {
 base::Result<void> WastComponents::assert_return(const WastAction& action, const json& expected) {
   std::vector<Value> results = CUSP_TRY(call(action));
   if (results.size() != expected.size())
-    return base::fail(ErrorCode::InvalidArgument, fmt::format("{}: {} results, expected {}", action.field, results.size(), expected.size()));
+    return base::fail(ErrorCode::InvalidArgument,
+                      fmt::format("{}: {} results, expected {}", action.field, results.size(), expected.size()));
   for (std::size_t i = 0; i < results.size(); ++i) {
     Value wanted = component_value(expected[i]);
     if (!(results[i] == wanted))
-      return base::fail(ErrorCode::InvalidArgument,
-                        fmt::format("{}: returned {}, expected {}", action.field, canon::to_wave(results[i]), canon::to_wave(wanted)));
+      return base::fail(ErrorCode::InvalidArgument, fmt::format("{}: returned {}, expected {}", action.field,
+                                                                canon::to_wave(results[i]), canon::to_wave(wanted)));
   }
   return {};
 }

@@ -27,7 +27,8 @@ private:
 
   WastCompile compile_;
   canon::Linker linker_;
-  std::vector<std::unique_ptr<canon::ComponentInstance>> instances_; // all live on: a script may trap one and go on with another
+  std::vector<std::unique_ptr<canon::ComponentInstance>>
+      instances_; // all live on: a script may trap one and go on with another
   canon::ComponentInstance* current_ = nullptr;
 };
 

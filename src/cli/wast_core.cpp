@@ -69,10 +69,12 @@ base::Result<Extern> WastCore::resolve(const artifact::ImportMeta& import, const
   } else if (import.module == "spectest") {
     if (auto item = spectest_.find(import.name); item != spectest_.end()) return item->second;
   }
-  return base::fail(ErrorCode::Unlinkable, fmt::format("unknown import: `{}::{}` has not been defined", import.module, import.name));
+  return base::fail(ErrorCode::Unlinkable,
+                    fmt::format("unknown import: `{}::{}` has not been defined", import.module, import.name));
 }
 
-base::Result<void> WastCore::instantiate(const std::vector<std::uint8_t>& bytes, const std::optional<std::string>& name) {
+base::Result<void> WastCore::instantiate(const std::vector<std::uint8_t>& bytes,
+                                         const std::optional<std::string>& name) {
   auto code = CUSP_TRY(compile_(bytes));
   const artifact::ModuleMeta& meta = code->module(0);
   std::vector<Extern> imports;

@@ -13,7 +13,8 @@
 namespace cusp::cli {
 
 // Compiles bytes (a core module or a component) for this run's configuration.
-using WastCompile = std::function<base::Result<std::shared_ptr<const runtime::Code>>(const std::vector<std::uint8_t>& bytes)>;
+using WastCompile =
+    std::function<base::Result<std::shared_ptr<const runtime::Code>>(const std::vector<std::uint8_t>& bytes)>;
 
 class WastCore {
 public:

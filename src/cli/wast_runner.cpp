@@ -36,7 +36,8 @@ Outcome skipped() { return {Verdict::Skipped, {}}; }
 // The reference messages are compared as "contains", with slack where they name an index or another engine's reason.
 bool trap_text_matches(std::string_view actual, std::string_view expected) {
   if (actual.find(expected) != std::string_view::npos) return true;
-  if (expected.starts_with("uninitialized element")) return actual.find("uninitialized element") != std::string_view::npos;
+  if (expected.starts_with("uninitialized element"))
+    return actual.find("uninitialized element") != std::string_view::npos;
   if (expected.starts_with("undefined element")) return actual.find("undefined element") != std::string_view::npos;
   if (expected.starts_with("out of bounds table access")) return actual.find("table") != std::string_view::npos;
   if (expected.starts_with("null")) return actual.find("null") != std::string_view::npos;
@@ -57,14 +58,17 @@ public:
     if (command.type == "module_instance") return module_instance(command);
     if (has_file) return with_file(command);
     if (command.type == "register") return of(core_->register_as(command.name, command.as));
-    if (command.type == "action") return component_current_ ? of(components_->perform(command.action)) : of(core_->perform(command.action));
+    if (command.type == "action")
+      return component_current_ ? of(components_->perform(command.action)) : of(core_->perform(command.action));
     if (command.type == "assert_return") return assert_return(command);
     if (command.type == "assert_trap" || command.type == "assert_exhaustion") return assert_trap(command);
     return failed(fmt::format("'{}' is not supported", command.type));
   }
 
 private:
-  template <class T> static Outcome of(const base::Result<T>& result) { return result ? passed() : failed(result.error()); }
+  template <class T> static Outcome of(const base::Result<T>& result) {
+    return result ? passed() : failed(result.error());
+  }
 
   base::Result<void> validate(const std::vector<std::uint8_t>& bytes) {
     if (component::is_component(bytes)) return component::validate_component(bytes, wasm::Features{});
@@ -124,12 +128,14 @@ private:
 
   Outcome assert_trap(const WastCommand& command) {
     if (command.action.field.empty()) return failed("no action");
-    base::Result<void> result = component_current_ ? components_->perform(command.action) : discard(core_->perform(command.action));
+    base::Result<void> result =
+        component_current_ ? components_->perform(command.action) : discard(core_->perform(command.action));
     if (result) return failed(fmt::format("returned, expected a trap: {}", command.text));
     const base::Error& error = result.error();
     if (error.code != ErrorCode::Trap) return failed(error);
     bool matches = trap_text_matches(error.message, command.text) || component_current_;
-    return matches ? passed() : failed(fmt::format("trapped with \"{}\", expected \"{}\"", error.message, command.text));
+    return matches ? passed()
+                   : failed(fmt::format("trapped with \"{}\", expected \"{}\"", error.message, command.text));
   }
 
   template <class T> static base::Result<void> discard(base::Result<T> result) {
@@ -160,7 +166,8 @@ base::Result<std::unique_ptr<WastRunner>> WastRunner::create(const WastOptions& 
 
 WastRunner::~WastRunner() = default;
 
-WastCounts WastRunner::run_script(const std::filesystem::path& path, const std::function<void(const std::string&)>& problem) {
+WastCounts WastRunner::run_script(const std::filesystem::path& path,
+                                  const std::function<void(const std::string&)>& problem) {
   WastCounts counts;
   auto script = read_wast_script(path);
   if (!script) {
@@ -168,7 +175,8 @@ WastCounts WastRunner::run_script(const std::filesystem::path& path, const std::
     counts.failed = 1;
     return counts;
   }
-  WastCompile compile = [this](const std::vector<std::uint8_t>& bytes) -> base::Result<std::shared_ptr<const runtime::Code>> {
+  WastCompile compile =
+      [this](const std::vector<std::uint8_t>& bytes) -> base::Result<std::shared_ptr<const runtime::Code>> {
     auto artifact = CUSP_TRY(state_->compiler->compile(bytes));
     return runtime::Code::load(std::move(artifact));
   };

@@ -16,9 +16,7 @@ struct WastOptions {
 
 struct WastCounts {
   std::uint32_t passed = 0, failed = 0, skipped = 0;
-  void add(const WastCounts& other) {
-    passed += other.passed, failed += other.failed, skipped += other.skipped;
-  }
+  void add(const WastCounts& other) { passed += other.passed, failed += other.failed, skipped += other.skipped; }
 };
 
 class WastRunner {

@@ -77,7 +77,8 @@ base::Result<WastScript> read_wast_script(const fs::path& path) {
   try {
     json document = json::parse(file);
     script.source = document.at("source_filename").get<std::string>();
-    for (const json& command : document.at("commands")) script.commands.push_back(command_of(command, path.parent_path()));
+    for (const json& command : document.at("commands"))
+      script.commands.push_back(command_of(command, path.parent_path()));
   } catch (const json::exception& error) {
     auto failure = base::fail(ErrorCode::Malformed, fmt::format("not a converted .wast script: {}", error.what()));
     failure.error().file = path.string();

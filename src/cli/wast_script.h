@@ -31,8 +31,8 @@ struct WastCommand {
   std::string text;                    // the expected message
   WastAction action;
   nlohmann::json expected = nlohmann::json::array();
-  std::vector<WastCommand> commands;   // thread
-  std::string shared_module;           // thread
+  std::vector<WastCommand> commands; // thread
+  std::string shared_module;         // thread
 };
 
 struct WastScript {

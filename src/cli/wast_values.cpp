@@ -67,10 +67,8 @@ base::Result<abi::ValRaw> core_value(const json& value) {
   if (!bits) return base::fail(ErrorCode::Malformed, fmt::format("value '{}' of type {} is not a number", text, type));
   if (type == "i32" || type == "i64" || type == "f32" || type == "f64")
     raw.i64 = type == "i32" ? static_cast<std::uint32_t>(*bits) : *bits;
-  else if (type == "externref" || type == "anyref")
-    raw.i64 = externref_of(static_cast<std::uint32_t>(*bits));
-  else
-    return base::fail(ErrorCode::Unsupported, fmt::format("arguments of type {}", type));
+  else if (type == "externref" || type == "anyref") raw.i64 = externref_of(static_cast<std::uint32_t>(*bits));
+  else return base::fail(ErrorCode::Unsupported, fmt::format("arguments of type {}", type));
   return raw;
 }
 
@@ -92,8 +90,10 @@ bool core_value_matches(const json& expected, const abi::ValRaw& actual) {
     }
     return at == 16;
   }
-  if (type == "i32" || type == "f32") return scalar_matches(type, expected.at("value").get<std::string>(), actual.i32, 4);
-  if (type == "i64" || type == "f64") return scalar_matches(type, expected.at("value").get<std::string>(), actual.i64, 8);
+  if (type == "i32" || type == "f32")
+    return scalar_matches(type, expected.at("value").get<std::string>(), actual.i32, 4);
+  if (type == "i64" || type == "f64")
+    return scalar_matches(type, expected.at("value").get<std::string>(), actual.i64, 8);
   // References: no value means any non-null one of the kind, except that the specification allows a funcref of any sort.
   if (type == "refnull" || type.starts_with("null")) return actual.i64 == 0;
   auto value = expected.find("value");

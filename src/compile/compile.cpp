@@ -94,8 +94,7 @@ private:
     for (std::uint32_t i = 0; i < modules_; ++i) {
       std::vector<FunctionGroup> groups;
       append_groups(module(i), i, groups);
-      for (const FunctionGroup& group : groups)
-        work_.push_back({WorkKind::Functions, group});
+      for (const FunctionGroup& group : groups) work_.push_back({WorkKind::Functions, group});
       work_.push_back({WorkKind::Trampolines, {.module = i}});
       total_functions_ += module(i).defined_functions();
     }
@@ -110,10 +109,8 @@ private:
     std::iota(order_.begin(), order_.end(), 0u);
     std::ranges::stable_sort(order_, std::greater{}, [&](std::uint32_t i) { return work_[i].group.bytes; });
     std::vector<llvm::thread> pool;
-    for (unsigned i = 0; i < threads; ++i)
-      pool.emplace_back(std::optional<unsigned>(kThreadStack), [this] { work(); });
-    for (llvm::thread& thread : pool)
-      thread.join();
+    for (unsigned i = 0; i < threads; ++i) pool.emplace_back(std::optional<unsigned>(kThreadStack), [this] { work(); });
+    for (llvm::thread& thread : pool) thread.join();
     if (error_) return std::unexpected(*error_);
     return {};
   }
@@ -193,8 +190,7 @@ private:
 
   Result<LinkedImage> link() const {
     std::vector<std::span<const std::uint8_t>> inputs;
-    for (const Object& object : objects_)
-      inputs.push_back(object.bytes());
+    for (const Object& object : objects_) inputs.push_back(object.bytes());
     inputs.push_back(guestlib_object(target_));
     return link_objects(inputs);
   }

@@ -81,13 +81,11 @@ public:
   Result<LinkedImage> link() {
     for (auto input : inputs_) {
       objects_.push_back(CUSP_TRY(read_object(input)));
-      for (InputSection& section : objects_.back().sections)
-        CUSP_TRY(classify(section));
+      for (InputSection& section : objects_.back().sections) CUSP_TRY(classify(section));
     }
     CUSP_TRY(lay_out());
     CUSP_TRY(define_symbols());
-    for (const InputObject& object : objects_)
-      CUSP_TRY(relocate(object));
+    for (const InputObject& object : objects_) CUSP_TRY(relocate(object));
     return std::move(out_);
   }
 
@@ -95,12 +93,9 @@ private:
   static Result<void> classify(InputSection& section) {
     const Elf64_Shdr& header = section.header;
     if ((header.sh_flags & SHF_ALLOC) == 0 || header.sh_size == 0) return {};
-    if (section.name == ".eh_frame")
-      section.part = Part::EhFrame;
-    else if ((header.sh_flags & SHF_EXECINSTR) != 0)
-      section.part = Part::Text;
-    else if ((header.sh_flags & SHF_WRITE) == 0 && header.sh_type == SHT_PROGBITS)
-      section.part = Part::Rodata;
+    if (section.name == ".eh_frame") section.part = Part::EhFrame;
+    else if ((header.sh_flags & SHF_EXECINSTR) != 0) section.part = Part::Text;
+    else if ((header.sh_flags & SHF_WRITE) == 0 && header.sh_type == SHT_PROGBITS) section.part = Part::Rodata;
     else
       return fail(
           ErrorCode::Compile,

@@ -52,39 +52,27 @@ struct Arguments {
 std::string parse(int argc, char** argv, Arguments& out) {
   for (int i = 1; i < argc; ++i) {
     std::string_view name = argv[i], value;
-    if (name == "--batch")
-      out.batch = true;
-    else if (name == "--progress")
-      out.progress = true;
-    else if (name == "--no-sandbox")
-      out.sandbox = false;
-    else if (name == "--help" || name == "-h")
-      out.help = true;
+    if (name == "--batch") out.batch = true;
+    else if (name == "--progress") out.progress = true;
+    else if (name == "--no-sandbox") out.sandbox = false;
+    else if (name == "--help" || name == "-h") out.help = true;
     else {
       if (auto equals = name.find('='); equals != name.npos)
         value = name.substr(equals + 1), name = name.substr(0, equals);
-      else if (i + 1 < argc)
-        value = argv[++i];
-      else
-        return fmt::format("{} is unknown or lacks its value; see --help", name);
+      else if (i + 1 < argc) value = argv[++i];
+      else return fmt::format("{} is unknown or lacks its value; see --help", name);
       std::uint64_t number = 0;
       bool numeric =
           std::from_chars(value.data(), value.data() + value.size(), number).ptr == value.data() + value.size() &&
           !value.empty();
-      if (name == "--target-cpu")
-        out.options.target_cpu = value;
+      if (name == "--target-cpu") out.options.target_cpu = value;
       else if (name == "--bounds" && (value == "guard" || value == "explicit"))
         out.options.bounds = value == "guard" ? artifact::BoundsMode::Guard : artifact::BoundsMode::Explicit;
-      else if (name == "--opt-level" && numeric && number <= 2)
-        out.options.opt_level = static_cast<unsigned>(number);
-      else if (name == "--threads" && numeric && number <= 1024)
-        out.options.threads = static_cast<unsigned>(number);
-      else if (name == "--memory-limit" && numeric && number <= 1 << 20)
-        out.limits.address_space = number << 30;
-      else if (name == "--cpu-limit" && numeric)
-        out.limits.cpu_seconds = number;
-      else
-        return fmt::format("{} {} is not understood; see --help", name, value);
+      else if (name == "--opt-level" && numeric && number <= 2) out.options.opt_level = static_cast<unsigned>(number);
+      else if (name == "--threads" && numeric && number <= 1024) out.options.threads = static_cast<unsigned>(number);
+      else if (name == "--memory-limit" && numeric && number <= 1 << 20) out.limits.address_space = number << 30;
+      else if (name == "--cpu-limit" && numeric) out.limits.cpu_seconds = number;
+      else return fmt::format("{} {} is not understood; see --help", name, value);
     }
   }
   return {};

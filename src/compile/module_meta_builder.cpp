@@ -18,9 +18,7 @@ constexpr std::uint64_t kMaxImage = std::uint64_t{64} << 20;
 constexpr std::uint64_t kSmallGap = std::uint64_t{4} << 20; // the usual stack below the data of C and Rust included
 constexpr std::uint64_t kMaxGapFactor = 8;
 
-artifact::ExternKind kind_of(wasm::ExternKind kind) {
-  return static_cast<artifact::ExternKind>(kind);
-}
+artifact::ExternKind kind_of(wasm::ExternKind kind) { return static_cast<artifact::ExternKind>(kind); }
 static_assert(static_cast<int>(artifact::ExternKind::Tag) == static_cast<int>(wasm::ExternKind::Tag));
 
 ConstExpr convert(const wasm::ConstExpr& expression) {
@@ -119,8 +117,7 @@ private:
 
 void add_datas(const wasm::Module& module, ModuleMeta& meta, std::vector<std::uint8_t>& image) {
   std::vector<MemoryImage> images;
-  for (std::uint32_t i = 0; i < module.memories.size(); ++i)
-    images.emplace_back(module, i);
+  for (std::uint32_t i = 0; i < module.memories.size(); ++i) images.emplace_back(module, i);
   for (const wasm::DataSegment& data : module.datas) {
     artifact::DataMeta row;
     row.mode = static_cast<artifact::SegmentMode>(data.mode);
@@ -131,8 +128,7 @@ void add_datas(const wasm::Module& module, ModuleMeta& meta, std::vector<std::ui
     }
     meta.datas.push_back(std::move(row));
   }
-  for (std::uint32_t i = 0; i < images.size(); ++i)
-    images[i].append_to(image, meta.memories[i]);
+  for (std::uint32_t i = 0; i < images.size(); ++i) images[i].append_to(image, meta.memories[i]);
   for (std::size_t i = 0; i < module.datas.size(); ++i) {
     if (meta.datas[i].folded) continue;
     image.resize((image.size() + 15) / 16 * 16);
@@ -144,8 +140,7 @@ void add_datas(const wasm::Module& module, ModuleMeta& meta, std::vector<std::ui
 
 std::vector<std::uint32_t> raw_types(const std::vector<wasm::ValType>& types) {
   std::vector<std::uint32_t> raw;
-  for (wasm::ValType type : types)
-    raw.push_back(type.raw());
+  for (wasm::ValType type : types) raw.push_back(type.raw());
   return raw;
 }
 
@@ -156,10 +151,8 @@ void add_elems(const wasm::Module& module, ModuleMeta& meta) {
     if (elem.mode == wasm::SegmentMode::Active) row.table = elem.table.value;
     row.offset = convert(elem.offset);
     row.type = elem.type.raw();
-    for (wasm::FuncIndex func : elem.funcs)
-      row.funcs.push_back(func.value);
-    for (const wasm::ConstExpr& expression : elem.expressions)
-      row.expressions.push_back(convert(expression));
+    for (wasm::FuncIndex func : elem.funcs) row.funcs.push_back(func.value);
+    for (const wasm::ConstExpr& expression : elem.expressions) row.expressions.push_back(convert(expression));
     meta.elems.push_back(std::move(row));
   }
 }
@@ -180,8 +173,7 @@ ModuleMeta build_module_meta(const wasm::Module& module, artifact::BoundsMode bo
     meta.imports.push_back({std::string(import.module), std::string(import.name), kind_of(import.kind), import.index});
   for (const wasm::Export& item : module.exports)
     meta.exports.push_back({std::string(item.name), kind_of(item.kind), item.index});
-  for (const wasm::Function& function : module.functions)
-    meta.func_types.push_back(function.type.value);
+  for (const wasm::Function& function : module.functions) meta.func_types.push_back(function.type.value);
   for (const wasm::Table& table : module.tables)
     meta.tables.push_back({.element_type = table.type.element.raw(),
                            .min = table.type.limits.min,

@@ -55,9 +55,7 @@ void initialise_llvm() {
   (void)kDone;
 }
 
-bool Target::has(std::string_view feature) const {
-  return std::ranges::binary_search(features, feature);
-}
+bool Target::has(std::string_view feature) const { return std::ranges::binary_search(features, feature); }
 
 base::Result<Target> make_target(const std::string& name) {
   Target target;

@@ -52,8 +52,7 @@ public:
   void endModule() override {
     if (labels_.empty()) return;
     printer_.OutStreamer->switchSection(printer_.OutContext.getELFSection(kSitesSection, llvm::ELF::SHT_PROGBITS, 0));
-    for (auto [label, start] : labels_)
-      printer_.OutStreamer->emitAbsoluteSymbolDiff(label, start, 4);
+    for (auto [label, start] : labels_) printer_.OutStreamer->emitAbsoluteSymbolDiff(label, start, 4);
   }
 
 private:

@@ -14,7 +14,16 @@
 
 namespace cusp::component::ast {
 
-enum class CoreSort : std::uint8_t { Func = 0, Table = 1, Memory = 2, Global = 3, Tag = 4, Type = 0x10, Module = 0x11, Instance = 0x12 };
+enum class CoreSort : std::uint8_t {
+  Func = 0,
+  Table = 1,
+  Memory = 2,
+  Global = 3,
+  Tag = 4,
+  Type = 0x10,
+  Module = 0x11,
+  Instance = 0x12
+};
 enum class Sort : std::uint8_t { Core = 0, Func = 1, Value = 2, Type = 3, Component = 4, Instance = 5 };
 
 struct SortIndex {
@@ -102,7 +111,7 @@ struct Canon {
   std::uint32_t func = 0; // core function of a lift, function of a lower
   std::uint32_t type = 0; // of a lift; of the resource
   Options options;
-  std::string_view name;  // Other
+  std::string_view name; // Other
 };
 
 struct Import {
@@ -119,8 +128,8 @@ struct Start {};
 struct Component;
 struct Definition {
   std::uint64_t offset = 0;
-  std::variant<std::uint32_t /*core module: LinkedComponent::modules*/, CoreInstance, CoreTypeDecl, std::shared_ptr<Component>, Instance, Alias,
-               TypeDecl, Canon, Start, Import, Export>
+  std::variant<std::uint32_t /*core module: LinkedComponent::modules*/, CoreInstance, CoreTypeDecl,
+               std::shared_ptr<Component>, Instance, Alias, TypeDecl, Canon, Start, Import, Export>
       what;
 };
 

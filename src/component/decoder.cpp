@@ -18,42 +18,65 @@ constexpr unsigned kMaxNesting = 100;
 struct OtherCanon {
   std::uint8_t opcode;
   std::string_view name;
-  std::string_view immediates; // t: type index, a: async or cancel flag, o: options, m: memory, r: result list, v: core value type, i: u32
+  std::string_view
+      immediates; // t: type index, a: async or cancel flag, o: options, m: memory, r: result list, v: core value type, i: u32
 };
 constexpr OtherCanon kOtherCanons[] = {
-    {0x24, "backpressure.inc", ""},           {0x25, "backpressure.dec", ""},
-    {0x09, "task.return", "ro"},              {0x05, "task.cancel", ""},
-    {0x0a, "context.get", "vi"},              {0x0b, "context.set", "vi"},
-    {0x06, "subtask.cancel", "a"},            {0x0d, "subtask.drop", ""},
-    {0x0e, "stream.new", "t"},                {0x0f, "stream.read", "to"},
-    {0x10, "stream.write", "to"},             {0x11, "stream.cancel-read", "ta"},
-    {0x12, "stream.cancel-write", "ta"},      {0x13, "stream.drop-readable", "t"},
-    {0x14, "stream.drop-writable", "t"},      {0x15, "future.new", "t"},
-    {0x16, "future.read", "to"},              {0x17, "future.write", "to"},
-    {0x18, "future.cancel-read", "ta"},       {0x19, "future.cancel-write", "ta"},
-    {0x1a, "future.drop-readable", "t"},      {0x1b, "future.drop-writable", "t"},
-    {0x1c, "error-context.new", "o"},         {0x1d, "error-context.debug-message", "o"},
-    {0x1e, "error-context.drop", ""},         {0x1f, "waitable-set.new", ""},
-    {0x20, "waitable-set.wait", "am"},        {0x21, "waitable-set.poll", "am"},
-    {0x22, "waitable-set.drop", ""},          {0x23, "waitable.join", ""},
-    {0x26, "thread.index", ""},               {0x27, "thread.new-indirect", "ii"},
-    {0x28, "thread.resume-later", ""},        {0x29, "thread.suspend", "a"},
-    {0x0c, "thread.yield", "a"},              {0x2a, "thread.suspend-then-resume", "a"},
-    {0x2b, "thread.yield-then-resume", "a"},  {0x2c, "thread.suspend-then-promote", "a"},
-    {0x2d, "thread.yield-then-promote", "a"}, {0x40, "thread.spawn-ref", "ai"},
-    {0x41, "thread.spawn-indirect", "aii"},   {0x42, "thread.available-parallelism", "a"},
+    {0x24, "backpressure.inc", ""},
+    {0x25, "backpressure.dec", ""},
+    {0x09, "task.return", "ro"},
+    {0x05, "task.cancel", ""},
+    {0x0a, "context.get", "vi"},
+    {0x0b, "context.set", "vi"},
+    {0x06, "subtask.cancel", "a"},
+    {0x0d, "subtask.drop", ""},
+    {0x0e, "stream.new", "t"},
+    {0x0f, "stream.read", "to"},
+    {0x10, "stream.write", "to"},
+    {0x11, "stream.cancel-read", "ta"},
+    {0x12, "stream.cancel-write", "ta"},
+    {0x13, "stream.drop-readable", "t"},
+    {0x14, "stream.drop-writable", "t"},
+    {0x15, "future.new", "t"},
+    {0x16, "future.read", "to"},
+    {0x17, "future.write", "to"},
+    {0x18, "future.cancel-read", "ta"},
+    {0x19, "future.cancel-write", "ta"},
+    {0x1a, "future.drop-readable", "t"},
+    {0x1b, "future.drop-writable", "t"},
+    {0x1c, "error-context.new", "o"},
+    {0x1d, "error-context.debug-message", "o"},
+    {0x1e, "error-context.drop", ""},
+    {0x1f, "waitable-set.new", ""},
+    {0x20, "waitable-set.wait", "am"},
+    {0x21, "waitable-set.poll", "am"},
+    {0x22, "waitable-set.drop", ""},
+    {0x23, "waitable.join", ""},
+    {0x26, "thread.index", ""},
+    {0x27, "thread.new-indirect", "ii"},
+    {0x28, "thread.resume-later", ""},
+    {0x29, "thread.suspend", "a"},
+    {0x0c, "thread.yield", "a"},
+    {0x2a, "thread.suspend-then-resume", "a"},
+    {0x2b, "thread.yield-then-resume", "a"},
+    {0x2c, "thread.suspend-then-promote", "a"},
+    {0x2d, "thread.yield-then-promote", "a"},
+    {0x40, "thread.spawn-ref", "ai"},
+    {0x41, "thread.spawn-indirect", "aii"},
+    {0x42, "thread.available-parallelism", "a"},
 };
 
 class Decoder {
 public:
-  Decoder(std::span<const std::uint8_t> bytes, std::uint64_t offset, const wasm::Features& features, std::vector<CoreModule>& modules,
-          unsigned nesting)
+  Decoder(std::span<const std::uint8_t> bytes, std::uint64_t offset, const wasm::Features& features,
+          std::vector<CoreModule>& modules, unsigned nesting)
       : in_(bytes, offset), features_(features), modules_(modules), nesting_(nesting) {}
 
   base::Result<std::shared_ptr<ast::Component>> run() {
     auto component = std::make_shared<ast::Component>();
     out_ = &component->definitions;
-    if (in_.fixed32() != 0x6d736100 || in_.fixed32() != 0x0001000d) in_.fail_at(ErrorCode::Malformed, in_.offset(), "this is not a component");
+    if (in_.fixed32() != 0x6d736100 || in_.fixed32() != 0x0001000d)
+      in_.fail_at(ErrorCode::Malformed, in_.offset(), "this is not a component");
     while (in_.ok() && !in_.at_end()) section();
     if (nested_error_) return std::unexpected(std::move(*nested_error_));
     if (!in_.ok()) return std::unexpected(in_.take_error());
@@ -126,7 +149,8 @@ private:
 
   ast::CoreSort core_sort() {
     std::uint8_t byte = in_.u8();
-    if (byte > 4 && (byte < 0x10 || byte > 0x12)) in_.fail(ErrorCode::Malformed, fmt::format("there is no core sort {:#x}", byte));
+    if (byte > 4 && (byte < 0x10 || byte > 0x12))
+      in_.fail(ErrorCode::Malformed, fmt::format("there is no core sort {:#x}", byte));
     return static_cast<ast::CoreSort>(byte);
   }
   void sort(ast::Sort& sort, ast::CoreSort& core) {
@@ -166,7 +190,8 @@ private:
       ast::CoreInstance::Item item;
       item.name = in_.name();
       item.sort = core_sort();
-      if (!instance.inline_exports && item.sort != ast::CoreSort::Instance) in_.fail(ErrorCode::Malformed, "an argument is not an instance");
+      if (!instance.inline_exports && item.sort != ast::CoreSort::Instance)
+        in_.fail(ErrorCode::Malformed, "an argument is not an instance");
       item.index = in_.u32();
       instance.items.push_back(item);
     }
@@ -246,8 +271,9 @@ private:
   }
 
   static std::optional<TypeKind> primitive(std::uint8_t byte) {
-    constexpr TypeKind kKinds[] = {TypeKind::String, TypeKind::Char, TypeKind::F64, TypeKind::F32, TypeKind::U64, TypeKind::S64, TypeKind::U32,
-                                   TypeKind::S32,    TypeKind::U16,  TypeKind::S16, TypeKind::U8,  TypeKind::S8,  TypeKind::Bool};
+    constexpr TypeKind kKinds[] = {TypeKind::String, TypeKind::Char, TypeKind::F64, TypeKind::F32, TypeKind::U64,
+                                   TypeKind::S64,    TypeKind::U32,  TypeKind::S32, TypeKind::U16, TypeKind::S16,
+                                   TypeKind::U8,     TypeKind::S8,   TypeKind::Bool};
     if (byte >= 0x73 && byte <= 0x7f) return kKinds[byte - 0x73];
     if (byte == 0x64) return TypeKind::ErrorContext;
     return std::nullopt;
@@ -297,7 +323,8 @@ private:
     case 0x67: def.kind = TypeKind::FixedList, def.element = val_type(), def.length = in_.u32(); return {def};
     case 0x6f:
       def.kind = TypeKind::Tuple;
-      for (std::uint32_t n = in_.count(kMaxCount, "tuple field"); n != 0 && in_.ok(); --n) def.labels.push_back({{}, val_type()});
+      for (std::uint32_t n = in_.count(kMaxCount, "tuple field"); n != 0 && in_.ok(); --n)
+        def.labels.push_back({{}, val_type()});
       if (def.labels.empty() && in_.ok()) in_.fail(ErrorCode::Malformed, "a tuple has no fields");
       return {def};
     case 0x6e:
@@ -306,7 +333,9 @@ private:
       return {def};
     case 0x6d: def.kind = TypeKind::Enum, labels(false); return {def};
     case 0x6b: def.kind = TypeKind::Option, def.element = val_type(); return {def};
-    case 0x6a: def.kind = TypeKind::Result, def.element = optional_val_type(), def.error = optional_val_type(); return {def};
+    case 0x6a:
+      def.kind = TypeKind::Result, def.element = optional_val_type(), def.error = optional_val_type();
+      return {def};
     case 0x69: def.kind = TypeKind::Own, def.resource = in_.u32(); return {def};
     case 0x68: def.kind = TypeKind::Borrow, def.resource = in_.u32(); return {def};
     case 0x66: def.kind = TypeKind::Stream, def.element = optional_val_type(); return {def};
@@ -463,7 +492,8 @@ private:
 } // namespace
 
 bool is_component(std::span<const std::uint8_t> bytes) {
-  return bytes.size() >= 8 && bytes[0] == 0 && bytes[1] == 'a' && bytes[2] == 's' && bytes[3] == 'm' && bytes[4] == 0x0d && bytes[6] == 1;
+  return bytes.size() >= 8 && bytes[0] == 0 && bytes[1] == 'a' && bytes[2] == 's' && bytes[3] == 'm' &&
+         bytes[4] == 0x0d && bytes[6] == 1;
 }
 
 base::Result<Decoded> decode_component(std::span<const std::uint8_t> bytes, const wasm::Features& features) {

@@ -53,7 +53,8 @@ private:
   }
 
   // Runs every definition of a component in an environment of its own. `arguments` is null for the root, whose imports are the host's.
-  Result<std::shared_ptr<InstanceEntity>> instantiate(const ComponentEntity& component, const Arguments* arguments, std::string path, unsigned depth) {
+  Result<std::shared_ptr<InstanceEntity>> instantiate(const ComponentEntity& component, const Arguments* arguments,
+                                                      std::string path, unsigned depth) {
     if (depth > kMaxDepth) return fail(ErrorCode::LimitExceeded, "components instantiate each other too deeply");
     Environment* outer = env_;
     Environment* env = new_environment(component.scope, std::move(path));
@@ -63,7 +64,8 @@ private:
     for (const ast::Definition& definition : component.component->definitions) {
       env_ = env;
       offset_ = definition.offset;
-      if (++executed_ > kMaxDefinitions) return fail(ErrorCode::LimitExceeded, "the component has too many instantiations");
+      if (++executed_ > kMaxDefinitions)
+        return fail(ErrorCode::LimitExceeded, "the component has too many instantiations");
       CUSP_TRY(std::visit([&](const auto& what) { return define(what, arguments, *result, depth); }, definition.what));
     }
     env_ = outer;
@@ -89,7 +91,9 @@ private:
     env_->types.push_back(CUSP_TRY(evaluate(decl)));
     return {};
   }
-  Result<void> define(const ast::Alias& alias, const Arguments*, InstanceEntity&, unsigned) { return define_alias(alias); }
+  Result<void> define(const ast::Alias& alias, const Arguments*, InstanceEntity&, unsigned) {
+    return define_alias(alias);
+  }
 
   // ---- core instances ----
 
@@ -111,13 +115,15 @@ private:
       const CoreInstanceEntity* given = nullptr;
       for (const auto& item : instance.items)
         if (item.name == import.module) {
-          if (item.index >= env_->core_instances.size()) return invalid(fmt::format("there is no core instance {}", item.index));
+          if (item.index >= env_->core_instances.size())
+            return invalid(fmt::format("there is no core instance {}", item.index));
           given = &env_->core_instances[item.index];
         }
       if (!given) return invalid(fmt::format("missing module instantiation argument `{}`", import.module));
       CoreExport entry = CUSP_TRY(core_export(*given, import.name));
       if (entry.sort != core_sort(import.kind))
-        return invalid(fmt::format("core import `{}::{}` is given an item of another kind", import.module, import.name));
+        return invalid(
+            fmt::format("core import `{}::{}` is given an item of another kind", import.module, import.name));
       CUSP_TRY(check_core_import(import, decoded_.modules[module].module, entry));
       if (entry.sort != ast::CoreSort::Func) step.arguments.push_back(entry.item);
       else std::visit([&](const auto& func) { step.arguments.push_back(func); }, entry.func);
@@ -160,9 +166,10 @@ private:
   Result<void> check_core_import(const wasm::Import& import, const wasm::Module& importer, const CoreExport& entry) {
     if (entry.sort != ast::CoreSort::Func) return {};
     const wasm::FuncType& wanted = importer.func_type(wasm::FuncIndex(import.index));
-    if (auto actual = core_type_of(entry.func); actual && (actual->params != wanted.params || actual->results != wanted.results))
-      return invalid(fmt::format("type mismatch for core import `{}::{}`: expected {}, found {}", import.module, import.name, wanted.to_string(),
-                                 actual->to_string()));
+    if (auto actual = core_type_of(entry.func);
+        actual && (actual->params != wanted.params || actual->results != wanted.results))
+      return invalid(fmt::format("type mismatch for core import `{}::{}`: expected {}, found {}", import.module,
+                                 import.name, wanted.to_string(), actual->to_string()));
     return {};
   }
 
@@ -176,7 +183,8 @@ private:
     if (std::holds_alternative<ResourceDrop>(trampoline.kind)) return wasm::FuncType{{i32}, {}};
     if (std::holds_alternative<ResourceNew>(trampoline.kind) || std::holds_alternative<ResourceRep>(trampoline.kind))
       return wasm::FuncType{{i32}, {i32}};
-    if (const auto* lower = std::get_if<Lower>(&trampoline.kind); lower && !lower->options.is_async) return flat_type(lower->type, true);
+    if (const auto* lower = std::get_if<Lower>(&trampoline.kind); lower && !lower->options.is_async)
+      return flat_type(lower->type, true);
     return std::nullopt;
   }
 
@@ -220,7 +228,8 @@ private:
       const Entity* found = instance->find(alias.name);
       if (!found) return invalid(fmt::format("instance {} has no export `{}`", alias.index, alias.name));
       ast::SortIndex wanted{alias.sort, alias.core, 0};
-      if (!has_sort(*found, wanted)) return invalid(fmt::format("export `{}` is not of the sort that the alias names", alias.name));
+      if (!has_sort(*found, wanted))
+        return invalid(fmt::format("export `{}` is not of the sort that the alias names", alias.name));
       push(*found);
       return {};
     }
@@ -238,7 +247,8 @@ private:
     for (std::uint32_t up = alias.count; up != 0 && env; --up) env = env->parent;
     if (!env) return invalid(fmt::format("invalid outer alias count of {}", alias.count));
     if (alias.sort == ast::Sort::Type) env_->types.push_back(CUSP_TRY(at(env->types, alias.index, "outer type")));
-    else if (alias.sort == ast::Sort::Component) env_->components.push_back(CUSP_TRY(at(env->components, alias.index, "outer component")));
+    else if (alias.sort == ast::Sort::Component)
+      env_->components.push_back(CUSP_TRY(at(env->components, alias.index, "outer component")));
     else if (alias.sort == ast::Sort::Core && alias.core == ast::CoreSort::Module)
       env_->core_modules.push_back(CUSP_TRY(at(env->core_modules, alias.index, "outer core module")));
     else if (alias.sort == ast::Sort::Core && alias.core == ast::CoreSort::Type) {
@@ -254,7 +264,8 @@ private:
     case ast::Sort::Type: return std::holds_alternative<TypeEntity>(entity);
     case ast::Sort::Component: return std::holds_alternative<ComponentEntity>(entity);
     case ast::Sort::Instance: return std::holds_alternative<std::shared_ptr<InstanceEntity>>(entity);
-    case ast::Sort::Core: return wanted.core == ast::CoreSort::Module && std::holds_alternative<CoreModuleEntity>(entity);
+    case ast::Sort::Core:
+      return wanted.core == ast::CoreSort::Module && std::holds_alternative<CoreModuleEntity>(entity);
     default: return false;
     }
   }
@@ -285,7 +296,8 @@ private:
     case ast::Sort::Component: return Entity(CUSP_TRY(at(env_->components, what.index, "component")));
     case ast::Sort::Instance: return Entity(CUSP_TRY(at(env_->instances, what.index, "instance")));
     case ast::Sort::Core:
-      if (what.core == ast::CoreSort::Module) return Entity(CoreModuleEntity{CUSP_TRY(at(env_->core_modules, what.index, "core module"))});
+      if (what.core == ast::CoreSort::Module)
+        return Entity(CoreModuleEntity{CUSP_TRY(at(env_->core_modules, what.index, "core module"))});
       return invalid("only modules can be passed or exported as core items");
     default: return fail(ErrorCode::Unsupported, "values are not supported");
     }
@@ -305,7 +317,8 @@ private:
       return {};
     }
     ComponentEntity component = CUSP_TRY(at(env_->components, instance.component, "component"));
-    std::string path = fmt::format("{}{}component instance {}", env_->path, env_->path.empty() ? "" : " > ", env_->instances.size());
+    std::string path =
+        fmt::format("{}{}component instance {}", env_->path, env_->path.empty() ? "" : " > ", env_->instances.size());
     Environment* here = env_;
     auto made = CUSP_TRY(instantiate(component, &items, std::move(path), depth + 1));
     here->instances.push_back(std::move(made));
@@ -354,7 +367,8 @@ private:
     case ast::ExternKind::TypeEq: return Entity(CUSP_TRY(at(env_->types, desc.index, "type")));
     case ast::ExternKind::TypeSub: {
       ResourceIndex index(static_cast<std::uint32_t>(plan_.resources.size()));
-      plan_.resources.push_back({.name = name, .interface = interface, .imported = true, .instance = env_->instance, .destructor = {}});
+      plan_.resources.push_back(
+          {.name = name, .interface = interface, .imported = true, .instance = env_->instance, .destructor = {}});
       return Entity(TypeEntity(index));
     }
     case ast::ExternKind::Instance: {
@@ -365,7 +379,8 @@ private:
     }
     case ast::ExternKind::Component:
     case ast::ExternKind::CoreModule:
-      return fail(ErrorCode::Unsupported, fmt::format("import `{}`: the host does not give components or core modules", name));
+      return fail(ErrorCode::Unsupported,
+                  fmt::format("import `{}`: the host does not give components or core modules", name));
     case ast::ExternKind::Value: break;
     }
     return fail(ErrorCode::Unsupported, "values are not supported");
@@ -378,7 +393,8 @@ private:
     auto result = std::make_shared<InstanceEntity>();
     for (const ast::Definition& definition : type.declarations->definitions) {
       offset_ = definition.offset;
-      if (const auto* decl = std::get_if<ast::TypeDecl>(&definition.what)) env_->types.push_back(CUSP_TRY(evaluate(*decl)));
+      if (const auto* decl = std::get_if<ast::TypeDecl>(&definition.what))
+        env_->types.push_back(CUSP_TRY(evaluate(*decl)));
       else if (const auto* alias = std::get_if<ast::Alias>(&definition.what)) CUSP_TRY(define_alias(*alias));
       else if (std::holds_alternative<ast::CoreTypeDecl>(definition.what)) ++env_->core_types;
       else if (const auto* entry = std::get_if<ast::Export>(&definition.what)) {
@@ -393,7 +409,8 @@ private:
 
   Result<void> define(const ast::Export& entry, const Arguments*, InstanceEntity& result, unsigned) {
     Entity entity = CUSP_TRY(entity_at(entry.what));
-    if (result.find(entry.name)) return invalid(fmt::format("export name `{}` conflicts with an earlier one", entry.name));
+    if (result.find(entry.name))
+      return invalid(fmt::format("export name `{}` conflicts with an earlier one", entry.name));
     push(entity);
     result.exports.emplace_back(entry.name, std::move(entity));
     return {};
@@ -401,7 +418,8 @@ private:
 
   Result<void> export_root(const std::string& interface, const std::string& name, const Entity& entity) {
     if (const auto* func = std::get_if<FuncEntity>(&entity)) {
-      if (const auto* lift = std::get_if<LiftIndex>(&func->func)) plan_.exports.push_back({interface, name, ExportedFunc{*lift}});
+      if (const auto* lift = std::get_if<LiftIndex>(&func->func))
+        plan_.exports.push_back({interface, name, ExportedFunc{*lift}});
       else plan_.exports.push_back({interface, name, ExportedHostFunc{std::get<HostImportIndex>(func->func)}});
     } else if (const auto* type = std::get_if<TypeEntity>(&entity)) {
       ExportedType exported;
@@ -409,7 +427,8 @@ private:
       if (const auto* resource = std::get_if<ResourceIndex>(type)) exported.resource = *resource;
       plan_.exports.push_back({interface, name, exported});
     } else if (const auto* instance = std::get_if<std::shared_ptr<InstanceEntity>>(&entity)) {
-      for (const auto& [item, inner] : (*instance)->exports) CUSP_TRY(export_root(interface.empty() ? name : interface + "/" + name, item, inner));
+      for (const auto& [item, inner] : (*instance)->exports)
+        CUSP_TRY(export_root(interface.empty() ? name : interface + "/" + name, item, inner));
     }
     return {};
   }
@@ -438,10 +457,13 @@ private:
   Result<TypeEntity> evaluate(const ast::TypeDecl& decl) {
     if (const auto* ref = std::get_if<ast::ValRef>(&decl.type)) return TypeEntity(CUSP_TRY(evaluate(*ref)));
     if (const auto* def = std::get_if<ast::DefType>(&decl.type)) return TypeEntity(CUSP_TRY(evaluate(*def)));
-    if (const auto* func = std::get_if<ast::FuncTypeRef>(&decl.type)) return TypeEntity(FuncTypeEntity{CUSP_TRY(evaluate(*func))});
+    if (const auto* func = std::get_if<ast::FuncTypeRef>(&decl.type))
+      return TypeEntity(FuncTypeEntity{CUSP_TRY(evaluate(*func))});
     if (const auto* resource = std::get_if<ast::ResourceType>(&decl.type)) {
-      Resource entry{.name = "resource", .interface = {}, .imported = false, .instance = env_->instance, .destructor = {}};
-      if (resource->destructor) entry.destructor = CUSP_TRY(at(env_->core_funcs, *resource->destructor, "core function"));
+      Resource entry{
+          .name = "resource", .interface = {}, .imported = false, .instance = env_->instance, .destructor = {}};
+      if (resource->destructor)
+        entry.destructor = CUSP_TRY(at(env_->core_funcs, *resource->destructor, "core function"));
       ResourceIndex index(static_cast<std::uint32_t>(plan_.resources.size()));
       plan_.resources.push_back(std::move(entry));
       return TypeEntity(index);
@@ -468,7 +490,8 @@ private:
     made.length = def.length;
     for (const ast::LabelRef& label : def.labels) {
       for (const Label& earlier : made.labels)
-        if (!label.name.empty() && earlier.name == label.name) return invalid(fmt::format("the name `{}` is used twice in one type", label.name));
+        if (!label.name.empty() && earlier.name == label.name)
+          return invalid(fmt::format("the name `{}` is used twice in one type", label.name));
       Label entry{std::string(label.name), std::nullopt};
       if (label.type) entry.type = CUSP_TRY(evaluate(*label.type));
       made.labels.push_back(std::move(entry));
@@ -483,7 +506,8 @@ private:
   Result<std::uint32_t> evaluate(const ast::FuncTypeRef& ref) {
     FuncType func;
     func.is_async = ref.is_async;
-    for (const ast::LabelRef& param : ref.params) func.params.push_back({std::string(param.name), CUSP_TRY(evaluate(*param.type))});
+    for (const ast::LabelRef& param : ref.params)
+      func.params.push_back({std::string(param.name), CUSP_TRY(evaluate(*param.type))});
     if (ref.result) func.result = CUSP_TRY(evaluate(*ref.result));
     plan_.types.funcs.push_back(std::move(func));
     return static_cast<std::uint32_t>(plan_.types.funcs.size() - 1);
@@ -511,7 +535,8 @@ private:
       bool defined = t.kind >= TypeKind::List && t.kind <= TypeKind::Map;
       return defined && holds_list(t);
     };
-    for (const Param& param : func.params) in = in || pointers(param.type), params += plan_.types.flat_count(param.type);
+    for (const Param& param : func.params)
+      in = in || pointers(param.type), params += plan_.types.flat_count(param.type);
     if (func.result) out = pointers(*func.result);
     bool spills = params > kMaxFlatParams || (func.result && plan_.types.flat_count(*func.result) > kMaxFlatResults);
     if ((in || out || spills) && !options.memory) return invalid("canonical option `memory` is required");
@@ -543,7 +568,8 @@ private:
       if (!resource) return invalid(fmt::format("type index {} is not a resource type", canon.type));
       const Resource& definition = plan_.resources[resource->value];
       bool local = !definition.imported && definition.instance == env_->instance;
-      if (canon.kind != Kind::ResourceDrop && !local) return invalid("resource.new and resource.rep are for resources defined in this component");
+      if (canon.kind != Kind::ResourceDrop && !local)
+        return invalid("resource.new and resource.rep are for resources defined in this component");
       if (canon.kind == Kind::ResourceNew) made.kind = ResourceNew{*resource};
       if (canon.kind == Kind::ResourceRep) made.kind = ResourceRep{*resource};
       if (canon.kind == Kind::ResourceDrop) made.kind = ResourceDrop{*resource};
@@ -561,11 +587,14 @@ private:
     CanonicalOptions options = CUSP_TRY(evaluate(canon.options));
     if (!options.is_async) {
       wasm::FuncType expected = flat_type(func->type, false);
-      if (auto actual = core_type_of(core); actual && (actual->params != expected.params || actual->results != expected.results))
-        return invalid(fmt::format("lowered types do not match the core function: expected {}, found {}", expected.to_string(), actual->to_string()));
+      if (auto actual = core_type_of(core);
+          actual && (actual->params != expected.params || actual->results != expected.results))
+        return invalid(fmt::format("lowered types do not match the core function: expected {}, found {}",
+                                   expected.to_string(), actual->to_string()));
       CUSP_TRY(check_options(options, func->type, false));
       if (options.post_return)
-        if (auto actual = core_type_of(*options.post_return); actual && (actual->params != expected.results || !actual->results.empty()))
+        if (auto actual = core_type_of(*options.post_return);
+            actual && (actual->params != expected.results || !actual->results.empty()))
           return invalid("canonical option `post-return` uses a core function with an incorrect signature");
     }
     LiftIndex index(static_cast<std::uint32_t>(plan_.lifts.size()));

@@ -15,7 +15,7 @@
 
 namespace cusp::component {
 
-using CoreInstanceIndex = base::Index<struct CoreInstanceTag>;       // LinkPlan::core_instances
+using CoreInstanceIndex = base::Index<struct CoreInstanceTag>;           // LinkPlan::core_instances
 using ComponentInstanceIndex = base::Index<struct ComponentInstanceTag>; // one handle table each; 0 is the root
 using HostImportIndex = base::Index<struct HostImportTag>;
 using LiftIndex = base::Index<struct LiftTag>;
@@ -50,7 +50,7 @@ using Func = std::variant<HostImportIndex, LiftIndex>;
 struct Lift {
   ComponentInstanceIndex instance; // whose function it is
   CoreFunc core;
-  std::uint32_t type = 0;          // TypeTable::funcs, resources named as `instance` sees them
+  std::uint32_t type = 0; // TypeTable::funcs, resources named as `instance` sees them
   CanonicalOptions options;
   template <class A> void fields(A& a) { a(instance, core, type, options); }
 };
@@ -62,9 +62,18 @@ struct Lower {
   CanonicalOptions options;
   template <class A> void fields(A& a) { a(callee, type, options); }
 };
-struct ResourceNew { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
-struct ResourceRep { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
-struct ResourceDrop { ResourceIndex resource; template <class A> void fields(A& a) { a(resource); } };
+struct ResourceNew {
+  ResourceIndex resource;
+  template <class A> void fields(A& a) { a(resource); }
+};
+struct ResourceRep {
+  ResourceIndex resource;
+  template <class A> void fields(A& a) { a(resource); }
+};
+struct ResourceDrop {
+  ResourceIndex resource;
+  template <class A> void fields(A& a) { a(resource); }
+};
 // The built-ins of async (task.return, waitable-set.wait, stream.read …), by name, until they have rows of their own; a plan that has one
 // does not run yet.
 struct OtherBuiltin {
@@ -81,10 +90,10 @@ struct Trampoline {
 
 // A concrete resource type: one per instantiation of the component that defines it.
 struct Resource {
-  std::string name;                                // for messages and host look-up
-  std::string interface;                           // imported: "wasi:io/streams@0.2.12"; empty otherwise
+  std::string name;      // for messages and host look-up
+  std::string interface; // imported: "wasi:io/streams@0.2.12"; empty otherwise
   bool imported = false;
-  ComponentInstanceIndex instance;                 // the definer
+  ComponentInstanceIndex instance; // the definer
   std::optional<CoreFunc> destructor;
   template <class A> void fields(A& a) { a(name, interface, imported, instance, destructor); }
 };
@@ -124,8 +133,9 @@ struct ExportedType {
   template <class A> void fields(A& a) { a(type, resource); }
 };
 struct Export {
-  std::string interface; // "wasi:http/incoming-handler@0.2.0"; empty: an export of the root world. Nested instances: "outer/inner"
-  std::string name;      // "handle"
+  std::string
+      interface; // "wasi:http/incoming-handler@0.2.0"; empty: an export of the root world. Nested instances: "outer/inner"
+  std::string name; // "handle"
   std::variant<ExportedFunc, ExportedHostFunc, ExportedType> item;
   template <class A> void fields(A& a) { a(interface, name, item); }
 };
@@ -144,7 +154,8 @@ struct LinkPlan {
   std::vector<Step> steps;
   std::vector<Export> exports;
   template <class A> void fields(A& a) {
-    a(types, component_instances, component_parents, core_instances, resources, host_imports, lifts, trampolines, steps, exports);
+    a(types, component_instances, component_parents, core_instances, resources, host_imports, lifts, trampolines, steps,
+      exports);
   }
 };
 

@@ -61,7 +61,9 @@ bool has_pointers(const TypeTable& types, ValType type) {
   }
 }
 
-std::uint64_t align_to(std::uint64_t offset, std::uint64_t alignment) { return (offset + alignment - 1) / alignment * alignment; }
+std::uint64_t align_to(std::uint64_t offset, std::uint64_t alignment) {
+  return (offset + alignment - 1) / alignment * alignment;
+}
 
 // Spec: join of flatten_variant.
 FlatType join(FlatType a, FlatType b) {
@@ -173,8 +175,12 @@ bool complete_layout(const TypeTable& types, TypeDef& def) {
     fits = layout_cases(types, def, cases);
     break;
   }
-  case TypeKind::Option: fits = layout_cases(types, def, std::array<std::optional<ValType>, 2>{std::nullopt, def.element}); break;
-  case TypeKind::Result: fits = layout_cases(types, def, std::array<std::optional<ValType>, 2>{def.element, def.error}); break;
+  case TypeKind::Option:
+    fits = layout_cases(types, def, std::array<std::optional<ValType>, 2>{std::nullopt, def.element});
+    break;
+  case TypeKind::Result:
+    fits = layout_cases(types, def, std::array<std::optional<ValType>, 2>{def.element, def.error});
+    break;
   case TypeKind::Flags:
     def.size = def.alignment = def.labels.size() <= 8 ? 1 : def.labels.size() <= 16 ? 2 : 4;
     def.flat = {FlatType::I32}, def.flat_count = 1;

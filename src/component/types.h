@@ -14,10 +14,34 @@
 namespace cusp::component {
 
 enum class TypeKind : std::uint8_t {
-  Bool, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, Char, String, // primitive: ValType::index unused
-  List, FixedList, Record, Tuple, Variant, Enum, Option, Result, Flags, Map, // index: TypeTable::defs
-  Own, Borrow,                                                        // index: ResourceIndex
-  Stream, Future, ErrorContext,                                       // index: TypeTable::defs (none for ErrorContext)
+  Bool,
+  S8,
+  U8,
+  S16,
+  U16,
+  S32,
+  U32,
+  S64,
+  U64,
+  F32,
+  F64,
+  Char,
+  String, // primitive: ValType::index unused
+  List,
+  FixedList,
+  Record,
+  Tuple,
+  Variant,
+  Enum,
+  Option,
+  Result,
+  Flags,
+  Map, // index: TypeTable::defs
+  Own,
+  Borrow, // index: ResourceIndex
+  Stream,
+  Future,
+  ErrorContext, // index: TypeTable::defs (none for ErrorContext)
 };
 
 using ResourceIndex = base::Index<struct ResourceIndexTag>; // LinkPlan::resources
@@ -43,10 +67,10 @@ struct Label {
 
 struct TypeDef {
   TypeKind kind{};
-  std::vector<Label> labels;          // Record, Variant, Enum, Flags; Tuple: labels without names
-  std::optional<ValType> element;     // List, FixedList, Option, Stream, Future; Result: ok; Map: key
-  std::optional<ValType> error;       // Result: error; Map: value
-  std::uint32_t length = 0;           // FixedList
+  std::vector<Label> labels;      // Record, Variant, Enum, Flags; Tuple: labels without names
+  std::optional<ValType> element; // List, FixedList, Option, Stream, Future; Result: ok; Map: key
+  std::optional<ValType> error;   // Result: error; Map: value
+  std::uint32_t length = 0;       // FixedList
   // Layout under a 32-bit memory.
   std::uint32_t size = 0, alignment = 1;
   std::vector<std::uint32_t> offsets; // Record, Tuple: of every field. Variant, Option, Result: one, of the payload
@@ -55,7 +79,8 @@ struct TypeDef {
   std::vector<FlatType> flat;         // empty when longer than kMaxFlatParams: see flat_count
   std::uint32_t flat_count = 0;
   template <class A> void fields(A& a) {
-    a(kind, labels, element, error, length, size, alignment, offsets, discriminant_size, has_pointers, flat, flat_count);
+    a(kind, labels, element, error, length, size, alignment, offsets, discriminant_size, has_pointers, flat,
+      flat_count);
   }
 };
 

@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kBufferBytes = 16 * 1024, kMaxLineBytes = 8 * 1024, kMaxTrailerBytes = 32 * 1024;
 }
 
-void BodyReader::start(SocketStream& stream, const Head& head, std::span<const std::uint8_t> early, std::uint64_t max_bytes) {
+void BodyReader::start(SocketStream& stream, const Head& head, std::span<const std::uint8_t> early,
+                       std::uint64_t max_bytes) {
   stream_ = &stream;
   early_ = early;
   left_ = head.content_length;
@@ -103,13 +104,15 @@ Result<bool> BodyReader::chunk_framing() {
     std::size_t digits = 0;
     for (; digits < line.size(); ++digits) {
       char c = line[digits];
-      unsigned value = c >= '0' && c <= '9' ? static_cast<unsigned>(c - '0')
-                       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? static_cast<unsigned>((c | 0x20) - 'a' + 10) : 16;
+      unsigned value = c >= '0' && c <= '9'                     ? static_cast<unsigned>(c - '0')
+                       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? static_cast<unsigned>((c | 0x20) - 'a' + 10)
+                                                                : 16;
       if (value == 16) break;
       if (size >> 60) return broken("a chunk size is too large");
       size = size << 4 | value;
     }
-    if (digits == 0 || (digits < line.size() && line[digits] != ';')) return broken("a chunk size is not a hexadecimal number");
+    if (digits == 0 || (digits < line.size() && line[digits] != ';'))
+      return broken("a chunk size is not a hexadecimal number");
     left_ = size;
     state_ = size == 0 ? State::Trailers : State::ChunkData;
   } else if (line.empty()) { // Trailers

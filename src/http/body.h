@@ -30,9 +30,9 @@ public:
 
 private:
   enum class State : std::uint8_t { Length, UntilClose, ChunkSize, ChunkData, ChunkEnd, Trailers, End, Failed };
-  Result<bool> refill();                            // into early_; false: nothing there now
-  Result<bool> next_line(std::string_view& line);   // false: not whole yet
-  Result<bool> chunk_framing();                     // true: something moved
+  Result<bool> refill();                          // into early_; false: nothing there now
+  Result<bool> next_line(std::string_view& line); // false: not whole yet
+  Result<bool> chunk_framing();                   // true: something moved
   Result<std::size_t> take(std::span<std::uint8_t> into, std::uint64_t limit);
   std::unexpected<base::Error> broken(std::string sentence);
 

@@ -44,7 +44,8 @@ std::optional<Destination> split_authority(std::string_view authority, std::stri
   }
   unsigned number = 0;
   auto [end, error] = std::from_chars(to.port.data(), to.port.data() + to.port.size(), number);
-  if (error != std::errc() || end != to.port.data() + to.port.size() || number > 65535 || to.host.empty()) return std::nullopt;
+  if (error != std::errc() || end != to.port.data() + to.port.size() || number > 65535 || to.host.empty())
+    return std::nullopt;
   return to;
 }
 
@@ -224,7 +225,8 @@ ClientResult<void> Exchange::receive_head() {
     }
     if (parsed.status == ParseStatus::Complete) {
       state.head_received = true;
-      state.body.start(state.stream, state.head, std::span(state.in).subspan(parsed.size, filled - parsed.size), ~std::uint64_t{0});
+      state.body.start(state.stream, state.head, std::span(state.in).subspan(parsed.size, filled - parsed.size),
+                       ~std::uint64_t{0});
       return {};
     }
     if (filled == state.in.size()) {
@@ -233,7 +235,8 @@ ClientResult<void> Exchange::receive_head() {
     }
     auto got = state.stream.read(std::span(state.in).subspan(filled), deadline);
     if (!got) return std::unexpected(io_error(got.error(), ClientError::ResponseTimeout));
-    if (*got == 0) return std::unexpected(filled == 0 ? ClientError::ConnectionTerminated : ClientError::ResponseIncomplete);
+    if (*got == 0)
+      return std::unexpected(filled == 0 ? ClientError::ConnectionTerminated : ClientError::ResponseIncomplete);
     filled += *got;
   }
 }

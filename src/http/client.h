@@ -15,8 +15,20 @@
 namespace cusp::http {
 
 enum class ClientError : std::uint8_t {
-  DnsError, DestinationUnavailable, ConnectionRefused, ConnectionTerminated, ConnectionTimeout, ResponseTimeout, ReadTimeout, WriteTimeout,
-  ProtocolError, ResponseIncomplete, RequestInvalid, TlsError, Unsupported, Internal,
+  DnsError,
+  DestinationUnavailable,
+  ConnectionRefused,
+  ConnectionTerminated,
+  ConnectionTimeout,
+  ResponseTimeout,
+  ReadTimeout,
+  WriteTimeout,
+  ProtocolError,
+  ResponseIncomplete,
+  RequestInvalid,
+  TlsError,
+  Unsupported,
+  Internal,
 };
 std::string_view client_error_text(ClientError error);
 template <class T> using ClientResult = std::expected<T, ClientError>;
@@ -30,8 +42,8 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method = "GET";
   std::string scheme = "http";
-  std::string authority;     // "host" or "host:port"
-  std::string target = "/";  // path and query
+  std::string authority;    // "host" or "host:port"
+  std::string target = "/"; // path and query
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::uint64_t> content_length; // of the body; none and has_body: chunked
   bool has_body = false;

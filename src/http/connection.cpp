@@ -88,8 +88,9 @@ Connection::Wanted Connection::read_head() {
 void Connection::refuse(std::uint16_t status, std::string_view reason) {
   ++server_.refused;
   std::string extra = status == 503 ? "Retry-After: 1\r\n" : "";
-  std::string text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}Connection: close\r\nDate: {}\r\n\r\n{}\n",
-                                 status, reason_phrase(status), reason.size() + 1, extra, date_now(), reason);
+  std::string text = fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}Connection: close\r\nDate: {}\r\n\r\n{}\n",
+      status, reason_phrase(status), reason.size() + 1, extra, date_now(), reason);
   (void)stream_.write_all(text, io_deadline());
 }
 
@@ -153,7 +154,8 @@ Result<void> Connection::before_body_read() {
   return stream_.write_all("HTTP/1.1 100 Continue\r\n\r\n", io_deadline());
 }
 
-void Connection::append_head(std::uint16_t status, std::span<const Header> headers, std::optional<std::uint64_t> content_length) {
+void Connection::append_head(std::uint16_t status, std::span<const Header> headers,
+                             std::optional<std::uint64_t> content_length) {
   char digits[24];
   auto number = [&digits](std::uint64_t value) {
     return std::string_view(digits, static_cast<std::size_t>(fmt::format_to(digits, "{}", value) - digits));
@@ -164,9 +166,15 @@ void Connection::append_head(std::uint16_t status, std::span<const Header> heade
   for (const Header& header : headers) {
     switch (header.name.size()) {
     case 4: has_date = has_date || equals_ignoring_case(header.name, "date"); break;
-    case 10: if (equals_ignoring_case(header.name, "connection") || equals_ignoring_case(header.name, "keep-alive")) continue; break;
-    case 14: if (equals_ignoring_case(header.name, "content-length")) continue; break;
-    case 17: if (equals_ignoring_case(header.name, "transfer-encoding")) continue; break;
+    case 10:
+      if (equals_ignoring_case(header.name, "connection") || equals_ignoring_case(header.name, "keep-alive")) continue;
+      break;
+    case 14:
+      if (equals_ignoring_case(header.name, "content-length")) continue;
+      break;
+    case 17:
+      if (equals_ignoring_case(header.name, "transfer-encoding")) continue;
+      break;
     default: break;
     }
     out_.append(header.name).append(": ").append(header.value).append("\r\n");
@@ -181,7 +189,8 @@ void Connection::append_head(std::uint16_t status, std::span<const Header> heade
 
 // Sends everything gathered and then `tail`, waiting for the client.
 Result<void> Connection::send_out(std::string_view tail) {
-  Result<void> sent = stream_.is_open() ? stream_.write_all(out_, io_deadline()) : base::fail(ErrorCode::Io, "the connection is closed");
+  Result<void> sent = stream_.is_open() ? stream_.write_all(out_, io_deadline())
+                                        : base::fail(ErrorCode::Io, "the connection is closed");
   out_.clear();
   sent_ = true;
   if (sent && !tail.empty()) sent = stream_.write_all(tail, io_deadline());
@@ -197,7 +206,9 @@ bool Request::has_body() const { return connection_.head_.framing != Framing::No
 std::uint64_t Request::content_length() const { return connection_.head_.content_length; }
 Framing Request::framing() const { return connection_.head_.framing; }
 bool Request::body_at_end() const { return connection_.body_.at_end(); }
-const std::vector<std::pair<std::string, std::string>>& Request::trailers() const { return connection_.body_.trailers(); }
+const std::vector<std::pair<std::string, std::string>>& Request::trailers() const {
+  return connection_.body_.trailers();
+}
 loop::Event& Request::readable() { return connection_.stream_.readable(); }
 loop::Event& Request::hangup() { return connection_.stream_.hangup(); }
 std::string_view Request::peer() const { return connection_.peer_; }
@@ -221,7 +232,8 @@ std::uint16_t ResponseWriter::status() const { return connection_.status_; }
 std::uint64_t ResponseWriter::bytes() const { return connection_.written_; }
 loop::Event& ResponseWriter::writable() { return connection_.stream_.writable(); }
 
-void ResponseWriter::start(std::uint16_t status, std::span<const Header> headers, std::optional<std::uint64_t> content_length) {
+void ResponseWriter::start(std::uint16_t status, std::span<const Header> headers,
+                           std::optional<std::uint64_t> content_length) {
   Connection& c = connection_;
   if (c.started_) return;
   c.started_ = true;
@@ -287,7 +299,8 @@ Result<void> ResponseWriter::finish(std::span<const Header> trailers) {
   }
   if (c.chunked_ && !c.bodiless_) {
     c.out_ += "0\r\n";
-    for (const Header& trailer : trailers) c.out_.append(trailer.name).append(": ").append(trailer.value).append("\r\n");
+    for (const Header& trailer : trailers)
+      c.out_.append(trailer.name).append(": ").append(trailer.value).append("\r\n");
     c.out_ += "\r\n";
   }
   CUSP_TRY(c.send_out({}));

@@ -23,7 +23,8 @@ struct Server::State {
 
 class Connection {
 public:
-  Connection(Server::State& server, std::string peer) : server_(server), peer_(std::move(peer)), request_(*this), writer_(*this) {}
+  Connection(Server::State& server, std::string peer)
+      : server_(server), peer_(std::move(peer)), request_(*this), writer_(*this) {}
   void serve(base::UniqueFd fd);
   void cut() { stream_.reset_connection(); }
   Connection* next = nullptr;
@@ -35,7 +36,7 @@ private:
   enum class Wanted : std::uint8_t { Request, Close };
 
   Wanted read_head();
-  bool serve_one();                                     // false: close the connection
+  bool serve_one();                                           // false: close the connection
   void refuse(std::uint16_t status, std::string_view reason); // answers and closes
   bool drain_body();
   void append_head(std::uint16_t status, std::span<const Header> headers, std::optional<std::uint64_t> content_length);

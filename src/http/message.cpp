@@ -108,14 +108,17 @@ const char* interpret(Head& head) {
       }
       break;
     case 6:
-      if (equals_ignoring_case(field.name, "expect") && equals_ignoring_case(field.value, "100-continue")) head.expects_continue = true;
+      if (equals_ignoring_case(field.name, "expect") && equals_ignoring_case(field.value, "100-continue"))
+        head.expects_continue = true;
       break;
     default: break;
     }
   }
   if (has_length && has_coding) return "both Content-Length and Transfer-Encoding are given";
   if (has_coding && head.minor_version == 0) return "Transfer-Encoding is not for HTTP/1.0";
-  head.framing = has_coding ? Framing::Chunked : has_length && head.content_length != 0 ? Framing::Length : Framing::None;
+  head.framing = has_coding                               ? Framing::Chunked
+                 : has_length && head.content_length != 0 ? Framing::Length
+                                                          : Framing::None;
   head.keep_alive = !close && (head.minor_version == 1 || keep);
   return nullptr;
 }
@@ -185,7 +188,8 @@ ParseResult parse_request_head(std::string_view bytes, Head& head) {
   if (const char* problem = interpret(head)) return bad(problem);
   if (head.minor_version == 1) {
     unsigned hosts = 0;
-    for (const Header& field : head.headers.entries()) hosts += field.name.size() == 4 && equals_ignoring_case(field.name, "host");
+    for (const Header& field : head.headers.entries())
+      hosts += field.name.size() == 4 && equals_ignoring_case(field.name, "host");
     if (hosts != 1) return bad("there must be one Host field");
   }
   return fields;

@@ -52,9 +52,9 @@ enum class ParseStatus : std::uint8_t { Complete, Incomplete, Bad };
 
 struct ParseResult {
   ParseStatus status = ParseStatus::Incomplete;
-  std::size_t size = 0;          // Complete: bytes of the head
-  std::uint16_t answer = 400;    // Bad: the status to answer a request with
-  const char* reason = "";       // Bad: a sentence
+  std::size_t size = 0;       // Complete: bytes of the head
+  std::uint16_t answer = 400; // Bad: the status to answer a request with
+  const char* reason = "";    // Bad: a sentence
 };
 
 inline constexpr std::size_t kMaxHeaderFields = 128;

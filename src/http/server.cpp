@@ -24,7 +24,8 @@ struct Address {
 
 Result<Address> parse_address(const std::string& text) {
   auto wrong = [&] {
-    return base::fail(ErrorCode::InvalidArgument, fmt::format("'{}' is not an address; write for example 127.0.0.1:8080 or [::1]:8080", text));
+    return base::fail(ErrorCode::InvalidArgument,
+                      fmt::format("'{}' is not an address; write for example 127.0.0.1:8080 or [::1]:8080", text));
   };
   std::size_t colon = text.rfind(':');
   if (colon == std::string::npos) return wrong();
@@ -54,7 +55,8 @@ Result<Address> parse_address(const std::string& text) {
 
 std::string peer_name(const sockaddr_storage& from) {
   char text[INET6_ADDRSTRLEN] = "";
-  if (from.ss_family == AF_INET) inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&from)->sin_addr, text, sizeof text);
+  if (from.ss_family == AF_INET)
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&from)->sin_addr, text, sizeof text);
   else inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&from)->sin6_addr, text, sizeof text);
   return text;
 }
@@ -74,7 +76,8 @@ void accept_connections(Server::State& server) {
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
       ++server.connections;
       auto shared = std::make_shared<base::UniqueFd>(std::move(owned));
-      auto* fiber = server.loop->spawn([&server, shared, peer = peer_name(from)] { run_connection(server, std::move(*shared), peer); });
+      auto* fiber = server.loop->spawn(
+          [&server, shared, peer = peer_name(from)] { run_connection(server, std::move(*shared), peer); });
       if (!fiber) --server.connections;
       continue;
     }
@@ -106,7 +109,8 @@ void run_connection(Server::State& server, base::UniqueFd fd, std::string peer) 
 
 Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::listen(const std::string& text, Handler& handler, const ServerOptions& options) {
+Result<std::unique_ptr<Server>> Server::listen(const std::string& text, Handler& handler,
+                                               const ServerOptions& options) {
   Address address = CUSP_TRY(parse_address(text));
   if (options.exclusive) {
     // SO_REUSEPORT would let us share the address with a stranger's server of the same user, and half of its requests would be ours.
@@ -147,7 +151,8 @@ void Server::drain(loop::TimePoint deadline) {
   State& state = *state_;
   state.draining.set();
   auto step = std::chrono::milliseconds(2);
-  while ((state.connections != 0 || state.accepting) && loop::Clock::now() < deadline) state.loop->sleep_until(loop::Clock::now() + step);
+  while ((state.connections != 0 || state.accepting) && loop::Clock::now() < deadline)
+    state.loop->sleep_until(loop::Clock::now() + step);
   for (Connection* connection = state.first; connection; connection = connection->next) connection->cut();
   // A connection that was cut ends at its next read or write; a guest that neither reads nor writes ends by its own time limit.
   loop::TimePoint last = loop::Clock::now() + std::chrono::seconds(1);

@@ -15,14 +15,14 @@
 namespace cusp::http {
 
 struct ServerOptions {
-  std::size_t max_head_bytes = 64 * 1024;          // beyond: 431
+  std::size_t max_head_bytes = 64 * 1024;                // beyond: 431
   std::uint64_t max_body_bytes = std::uint64_t{1} << 40; // beyond: 413 when announced, a broken body otherwise
   std::uint32_t max_connections = 16384;
-  std::uint32_t max_in_flight = 4096;              // requests of this loop; beyond: 503 at once
-  bool exclusive = false;                          // an address that another listener has is an error, although it would share
-  std::chrono::milliseconds head_timeout{10'000};  // from the first byte of a request to the end of its head: 408
-  std::chrono::milliseconds idle_timeout{75'000};  // between requests
-  std::chrono::milliseconds io_timeout{60'000};    // a peer that neither sends its body nor takes ours
+  std::uint32_t max_in_flight = 4096; // requests of this loop; beyond: 503 at once
+  bool exclusive = false;             // an address that another listener has is an error, although it would share
+  std::chrono::milliseconds head_timeout{10'000}; // from the first byte of a request to the end of its head: 408
+  std::chrono::milliseconds idle_timeout{75'000}; // between requests
+  std::chrono::milliseconds io_timeout{60'000};   // a peer that neither sends its body nor takes ours
 };
 
 class Connection;
@@ -57,7 +57,8 @@ class ResponseWriter {
 public:
   // Spec: RFC 9112 6.3. Without content_length the body is chunked. Headers that frame the message (Content-Length, Transfer-Encoding,
   // Connection, Keep-Alive) among `headers` are left out.
-  void start(std::uint16_t status, std::span<const Header> headers, std::optional<std::uint64_t> content_length = std::nullopt);
+  void start(std::uint16_t status, std::span<const Header> headers,
+             std::optional<std::uint64_t> content_length = std::nullopt);
   bool started() const;
   bool finished() const;
   bool aborted() const; // broken off, by us or by the client
@@ -92,7 +93,8 @@ public:
 class Server {
 public:
   // `address` is "HOST:PORT", "[IPV6]:PORT"; port 0 picks one. Error: Io, InvalidArgument.
-  static Result<std::unique_ptr<Server>> listen(const std::string& address, Handler& handler, const ServerOptions& options);
+  static Result<std::unique_ptr<Server>> listen(const std::string& address, Handler& handler,
+                                                const ServerOptions& options);
   ~Server();
   // Starts the accepting fiber. REQUIRES: EventLoop::current().
   void start();

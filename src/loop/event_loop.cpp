@@ -186,7 +186,8 @@ void EventLoop::run() {
 Result<void> EventLoop::watch(int fd, Event& readable, Event& writable, Event* hangup) {
   State& state = *state_;
   epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};
-  if (epoll_ctl(state.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) return base::fail_errno("watch", "a descriptor", errno);
+  if (epoll_ctl(state.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    return base::fail_errno("watch", "a descriptor", errno);
   std::size_t index = static_cast<std::size_t>(fd);
   if (index >= state.watches.size()) state.watches.resize(index + 64);
   state.watches[index] = Watch{&readable, &writable, hangup};
@@ -283,7 +284,8 @@ Result<void> EventLoop::run_one(std::function<void()> body) {
   constexpr std::size_t kStackBytes = 4 * 1024 * 1024; // a whole command may run here
   BlockingPool pool(4);
   auto loop = CUSP_TRY(create(&pool));
-  if (!loop->spawn(std::move(body), kStackBytes)) return base::fail(base::ErrorCode::LimitExceeded, "there is no memory for a stack");
+  if (!loop->spawn(std::move(body), kStackBytes))
+    return base::fail(base::ErrorCode::LimitExceeded, "there is no memory for a stack");
   loop->state_->stopping = true;
   loop->run();
   return {};

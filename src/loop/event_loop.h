@@ -25,7 +25,7 @@ inline constexpr TimePoint kNever = TimePoint::max();
 class Event {
 public:
   bool is_set() const { return set_; }
-  void set();   // wakes every waiter
+  void set(); // wakes every waiter
   void reset() { set_ = false; }
   // Suspends until set or until the deadline; false at the deadline. REQUIRES: on a fiber.
   bool wait(TimePoint deadline = kNever);
@@ -64,14 +64,14 @@ public:
 
   // Serves until stop() and no fiber is left, or until stop_now().
   void run();
-  void stop();                              // thread-safe: leave run() once all fibers have ended
-  void stop_now();                          // thread-safe: leave run() at the next turn
-  void post(std::function<void()> work);    // thread-safe: run on the loop's own stack
+  void stop();                           // thread-safe: leave run() once all fibers have ended
+  void stop_now();                       // thread-safe: leave run() at the next turn
+  void post(std::function<void()> work); // thread-safe: run on the loop's own stack
 
   // Starts a fiber; it first runs at the loop's next turn. Stacks of the default size (and a guard page) are pooled.
   static const std::size_t kDefaultStackBytes;
   Fiber* spawn(std::function<void()> body, std::size_t stack_bytes = kDefaultStackBytes);
-  void wake(Fiber* fiber);                  // make a suspended fiber ready; a second wake before it runs is one wake
+  void wake(Fiber* fiber); // make a suspended fiber ready; a second wake before it runs is one wake
   std::size_t fibers_alive() const;
 
   // Watches a descriptor, edge-triggered: sets the events when it becomes readable, becomes writable, or the peer has hung up (`hangup` may be

@@ -26,7 +26,8 @@ public:
       free_.pop_back();
       return stack;
     }
-    void* memory = mmap(nullptr, bytes + kGuard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    void* memory = mmap(nullptr, bytes + kGuard, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) return {};
     mprotect(memory, kGuard, PROT_NONE);
     return {static_cast<std::byte*>(memory) + kGuard, bytes};

@@ -31,12 +31,13 @@ void PrometheusText::histogram(std::string_view name, std::string_view help, std
   for (std::size_t bucket = 0; bucket <= Histogram::kBounds; ++bucket) {
     for (const Histogram* part : parts) count += part->bucket(bucket);
     if (bucket < Histogram::kBounds)
-      fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"{}\"}} {}\n", name, static_cast<double>(Histogram::bound_ns(bucket)) / 1e9, count);
-    else
-      fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"+Inf\"}} {}\n", name, count);
+      fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"{}\"}} {}\n", name,
+                     static_cast<double>(Histogram::bound_ns(bucket)) / 1e9, count);
+    else fmt::format_to(std::back_inserter(text_), "{}_bucket{{le=\"+Inf\"}} {}\n", name, count);
   }
   for (const Histogram* part : parts) sum += part->sum_ns();
-  fmt::format_to(std::back_inserter(text_), "{}_sum {}\n{}_count {}\n", name, static_cast<double>(sum) / 1e9, name, count);
+  fmt::format_to(std::back_inserter(text_), "{}_sum {}\n{}_count {}\n", name, static_cast<double>(sum) / 1e9, name,
+                 count);
 }
 
 } // namespace cusp::observe

@@ -12,7 +12,9 @@ namespace cusp::observe {
 
 class PrometheusText {
 public:
-  void counter(std::string_view name, std::string_view help, std::uint64_t value) { number(name, help, "counter", value); }
+  void counter(std::string_view name, std::string_view help, std::uint64_t value) {
+    number(name, help, "counter", value);
+  }
   void gauge(std::string_view name, std::string_view help, std::uint64_t value) { number(name, help, "gauge", value); }
   // In seconds; the parts are added up.
   void histogram(std::string_view name, std::string_view help, std::span<const Histogram* const> parts);

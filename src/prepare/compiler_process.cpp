@@ -22,7 +22,9 @@ namespace {
 Result<std::string> find_compiler() {
   if (const char* named = std::getenv("CUSP_COMPILE"); named && *named) {
     if (access(named, X_OK) == 0) return named;
-    return base::fail(ErrorCode::NotFound, fmt::format("CUSP_COMPILE names {}, which cannot be run; it must be the path of cusp-compile", named));
+    return base::fail(
+        ErrorCode::NotFound,
+        fmt::format("CUSP_COMPILE names {}, which cannot be run; it must be the path of cusp-compile", named));
   }
   char self[4096];
   ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -54,8 +56,11 @@ Result<std::unique_ptr<CompilerProcess>> CompilerProcess::start(const PrepareOpt
   int error = posix_spawnp(&pid, path.c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0)
-    return base::fail(ErrorCode::NotFound, fmt::format("cannot start the compiler {}: {}; put cusp-compile beside cusp, on the PATH, or name it "
-                                                       "in CUSP_COMPILE (an artifact made by `cusp compile` needs none)", path, std::strerror(error)));
+    return base::fail(
+        ErrorCode::NotFound,
+        fmt::format("cannot start the compiler {}: {}; put cusp-compile beside cusp, on the PATH, or name it "
+                    "in CUSP_COMPILE (an artifact made by `cusp compile` needs none)",
+                    path, std::strerror(error)));
   std::unique_ptr<CompilerProcess> process(new CompilerProcess);
   process->options_ = options;
   process->pid_ = pid;
@@ -78,9 +83,11 @@ Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const
   artifact::CompileRequest request{options_.opt_level, options_.bounds, options_.target_cpu, options_.threads, 0};
   auto died = [&](const base::Error& error) {
     int status = 0;
-    std::string how = waitpid(pid_, &status, 0) == pid_ && WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status)) : "";
+    std::string how =
+        waitpid(pid_, &status, 0) == pid_ && WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status)) : "";
     pid_ = -1;
-    return base::fail(ErrorCode::Compile, fmt::format("the compiler ended without an answer{}: {}", how, error.message));
+    return base::fail(ErrorCode::Compile,
+                      fmt::format("the compiler ended without an answer{}: {}", how, error.message));
   };
   auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request));
   if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm);
@@ -95,7 +102,9 @@ Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const
       break;
     case artifact::FrameKind::Artifact: return std::move(frame->payload);
     case artifact::FrameKind::Failed: return std::unexpected(artifact::read_error(frame->payload));
-    default: return base::fail(ErrorCode::Compile, "the compiler's answer is not understood; are cusp and cusp-compile of one build?");
+    default:
+      return base::fail(ErrorCode::Compile,
+                        "the compiler's answer is not understood; are cusp and cusp-compile of one build?");
     }
   }
 }

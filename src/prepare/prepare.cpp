@@ -44,13 +44,15 @@ void make_directories(const std::string& path) {
 
 std::string store_key(const std::string& content_hash, const PrepareOptions& options) {
   artifact::CompileRequest request{options.opt_level, options.bounds, options.target_cpu, 0, 0};
-  return hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, artifact::settings_text(request), abi::abi_hash(), artifact::compiler_build(),
+  return hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, artifact::settings_text(request), abi::abi_hash(),
+                               artifact::compiler_build(),
                                options.target_cpu == "native" ? host_features() : options.target_cpu));
 }
 
 std::string index_path(const struct stat& file) {
-  return fmt::format("{}/index/{:x}-{:x}-{:x}-{:x}.{:x}-{:x}.{:x}", store_directory(), file.st_dev, file.st_ino, file.st_size, file.st_mtim.tv_sec,
-                     file.st_mtim.tv_nsec, file.st_ctim.tv_sec, file.st_ctim.tv_nsec);
+  return fmt::format("{}/index/{:x}-{:x}-{:x}-{:x}.{:x}-{:x}.{:x}", store_directory(), file.st_dev, file.st_ino,
+                     file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_ctim.tv_sec,
+                     file.st_ctim.tv_nsec);
 }
 
 // The content hash that an earlier start found for this very file; empty when there is none.
@@ -88,7 +90,9 @@ Result<Input> look_at(const std::string& path) {
 Result<void> check_wasm(const Input& input) {
   constexpr std::uint8_t kMagic[] = {0, 'a', 's', 'm'};
   if (input.bytes.size() >= 4 && std::memcmp(input.bytes.data(), kMagic, 4) == 0) return {};
-  base::Error error{.code = ErrorCode::Malformed, .message = "this is neither a WebAssembly module or component nor an artifact of `cusp compile`", .file = input.path};
+  base::Error error{.code = ErrorCode::Malformed,
+                    .message = "this is neither a WebAssembly module or component nor an artifact of `cusp compile`",
+                    .file = input.path};
   if (input.bytes.empty()) error.message = "the file is empty";
   return std::unexpected(error);
 }
@@ -141,7 +145,8 @@ Result<std::vector<std::uint8_t>> read_file(const std::string& path) {
   if (!fd) return base::fail_errno("open", path, errno);
   std::vector<std::uint8_t> bytes;
   struct stat status{};
-  if (fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) bytes.reserve(static_cast<std::size_t>(status.st_size) + 1);
+  if (fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode))
+    bytes.reserve(static_cast<std::size_t>(status.st_size) + 1);
   for (;;) {
     std::size_t at = bytes.size();
     bytes.resize(std::max(bytes.capacity(), at + 65536));
@@ -164,7 +169,8 @@ Result<void> write_all(int fd, std::span<const std::uint8_t> bytes, const std::s
 }
 } // namespace
 
-Result<std::shared_ptr<const Artifact>> artifact_from_bytes(std::span<const std::uint8_t> bytes, const std::string& name) {
+Result<std::shared_ptr<const Artifact>> artifact_from_bytes(std::span<const std::uint8_t> bytes,
+                                                            const std::string& name) {
   base::UniqueFd fd(memfd_create("cusp-artifact", MFD_CLOEXEC));
   if (!fd) return base::fail_errno("create", "a file in memory", errno);
   CUSP_TRY(write_all(fd.get(), bytes, name));

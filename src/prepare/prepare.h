@@ -56,7 +56,8 @@ Result<std::vector<std::uint8_t>> compile_file(const std::string& path, const Pr
 std::string store_directory();
 
 // An artifact in memory, as a file without a name. `name` is for messages.
-Result<std::shared_ptr<const artifact::Artifact>> artifact_from_bytes(std::span<const std::uint8_t> bytes, const std::string& name);
+Result<std::shared_ptr<const artifact::Artifact>> artifact_from_bytes(std::span<const std::uint8_t> bytes,
+                                                                      const std::string& name);
 
 Result<std::vector<std::uint8_t>> read_file(const std::string& path);
 // Appears whole or not at all. Error: Io.

@@ -53,7 +53,8 @@ inline Activation* current_activation() {
 
 // Notes trap and backtrace. `pc`: of the innermost guest instruction, 0 when unknown; `frame`: where the rbp chain starts.
 // Stops at the activation. Async-signal-safe.
-void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std::uintptr_t frame, std::uintptr_t stack_low);
+void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std::uintptr_t frame,
+                 std::uintptr_t stack_low);
 
 // From built-ins: ends the innermost activation with a trap. The frames between (C++ without destructors, guest) are dropped.
 [[noreturn]] void raise_trap(abi::Trap trap);
@@ -65,7 +66,8 @@ bool interruption_due(Execution& execution);
 // The deadline of this activation or of one around it has passed. Async-signal-safe.
 bool deadline_passed(const Activation* activation);
 
-extern "C" std::uint32_t cusp_enter_guest(Activation*, const void* entry, void* vmctx, const void* code, abi::ValRaw* values);
+extern "C" std::uint32_t cusp_enter_guest(Activation*, const void* entry, void* vmctx, const void* code,
+                                          abi::ValRaw* values);
 extern "C" [[noreturn]] void cusp_leave_guest(Activation*);
 
 } // namespace cusp::runtime

@@ -11,7 +11,8 @@ using base::Result;
 
 namespace {
 [[gnu::cold]] std::unexpected<base::Error> refused(std::uint64_t size) {
-  return base::fail(ErrorCode::LimitExceeded, fmt::format("the system refused {} KiB of memory: {}", size >> 10, std::strerror(errno)));
+  return base::fail(ErrorCode::LimitExceeded,
+                    fmt::format("the system refused {} KiB of memory: {}", size >> 10, std::strerror(errno)));
 }
 } // namespace
 

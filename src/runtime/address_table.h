@@ -36,7 +36,7 @@ private:
 // The signal handlers' tables; the process's only global state.
 AddressTable& guest_code_table(); // owner: GuestCode
 AddressTable& write_set_table();  // owner: WriteSet
-AddressTable& memory_table();     // address space reserved for linear memories, guards included; owner: anything but null
+AddressTable& memory_table(); // address space reserved for linear memories, guards included; owner: anything but null
 
 // A range of executable guest code and where its trap stubs are.
 struct GuestCode {
@@ -56,8 +56,8 @@ class AddressRegistration {
 public:
   AddressRegistration() = default;
   AddressRegistration(AddressTable& table, const void* begin, const void* end, const void* owner)
-      : table_(&table), entry_(table.insert(reinterpret_cast<std::uintptr_t>(begin),
-                                            reinterpret_cast<std::uintptr_t>(end), owner)) {}
+      : table_(&table),
+        entry_(table.insert(reinterpret_cast<std::uintptr_t>(begin), reinterpret_cast<std::uintptr_t>(end), owner)) {}
   AddressRegistration(AddressRegistration&& other) noexcept : table_(other.table_), entry_(other.entry_) {
     other.entry_ = nullptr;
   }

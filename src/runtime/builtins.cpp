@@ -46,23 +46,27 @@ std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t de
   return old;
 }
 
-bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from, std::uint64_t count) {
+bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from,
+                std::uint64_t count) {
   const artifact::ElemMeta& segment = instance.meta().elems[elem];
   std::uint64_t size = segment.funcs.empty() ? segment.expressions.size() : segment.funcs.size();
   if (InstanceAccess::dropped_elems(instance)[elem]) size = 0;
   abi::TableRecord& record = *instance.table(table);
   if (!in_bounds(from, count, size) || !in_bounds(to, count, record.length)) return false;
   for (std::uint64_t i = 0; i < count; ++i)
-    record.elements[to + i] = segment.funcs.empty() ? evaluate(instance, segment.expressions[from + i]).ref : instance.func(segment.funcs[from + i]);
+    record.elements[to + i] = segment.funcs.empty() ? evaluate(instance, segment.expressions[from + i]).ref
+                                                    : instance.func(segment.funcs[from + i]);
   return true;
 }
 
-bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from, std::uint64_t count) {
+bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from,
+                 std::uint64_t count) {
   const artifact::DataMeta& segment = instance.meta().datas[data];
   std::uint64_t size = InstanceAccess::dropped_datas(instance)[data] ? 0 : segment.bytes_size;
   abi::MemoryRecord& record = *instance.memory(memory);
   if (!in_bounds(from, count, size) || !in_bounds(to, count, record.byte_length)) return false;
-  if (count != 0) std::memcpy(record.base + to, instance.code()->artifact().image().data() + segment.bytes_offset + from, count);
+  if (count != 0)
+    std::memcpy(record.base + to, instance.code()->artifact().image().data() + segment.bytes_offset + from, count);
   return true;
 }
 
@@ -74,10 +78,12 @@ std::uint64_t builtin_memory_grow(VmContext* vmctx, std::uint32_t memory, std::u
   return grow_memory(store_of(vmctx), *instance_of(vmctx).memory(memory), delta);
 }
 
-void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s, std::uint64_t n) {
+void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s,
+                         std::uint64_t n) {
   abi::MemoryRecord& target = *instance_of(vmctx).memory(to);
   abi::MemoryRecord& source = *instance_of(vmctx).memory(from);
-  if (!in_bounds(d, n, target.byte_length) || !in_bounds(s, n, source.byte_length)) raise_trap(abi::Trap::MemoryOutOfBounds);
+  if (!in_bounds(d, n, target.byte_length) || !in_bounds(s, n, source.byte_length))
+    raise_trap(abi::Trap::MemoryOutOfBounds);
   std::memmove(target.base + d, source.base + s, n);
 }
 
@@ -87,7 +93,8 @@ void builtin_memory_fill(VmContext* vmctx, std::uint32_t memory, std::uint64_t d
   std::memset(target.base + d, static_cast<int>(byte & 0xff), n);
 }
 
-void builtin_memory_init(VmContext* vmctx, std::uint32_t memory, std::uint32_t data, std::uint64_t d, std::uint32_t s, std::uint32_t n) {
+void builtin_memory_init(VmContext* vmctx, std::uint32_t memory, std::uint32_t data, std::uint64_t d, std::uint32_t s,
+                         std::uint32_t n) {
   if (!init_memory(instance_of(vmctx), memory, data, d, s, n)) raise_trap(abi::Trap::MemoryOutOfBounds);
 }
 
@@ -106,14 +113,16 @@ void builtin_table_fill(VmContext* vmctx, std::uint32_t table, std::uint64_t i, 
   std::fill_n(record.elements + i, n, value);
 }
 
-void builtin_table_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s, std::uint64_t n) {
+void builtin_table_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s,
+                        std::uint64_t n) {
   abi::TableRecord& target = *instance_of(vmctx).table(to);
   abi::TableRecord& source = *instance_of(vmctx).table(from);
   if (!in_bounds(d, n, target.length) || !in_bounds(s, n, source.length)) raise_trap(abi::Trap::TableOutOfBounds);
   std::memmove(target.elements + d, source.elements + s, n * sizeof(void*));
 }
 
-void builtin_table_init(VmContext* vmctx, std::uint32_t table, std::uint32_t elem, std::uint64_t d, std::uint32_t s, std::uint32_t n) {
+void builtin_table_init(VmContext* vmctx, std::uint32_t table, std::uint32_t elem, std::uint64_t d, std::uint32_t s,
+                        std::uint32_t n) {
   if (!init_table(instance_of(vmctx), table, elem, d, s, n)) raise_trap(abi::Trap::TableOutOfBounds);
 }
 

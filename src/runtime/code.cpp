@@ -47,8 +47,8 @@ std::uint32_t canonical_value(std::uint32_t raw, std::span<const std::uint32_t> 
   if (!type.is_ref() || !type.heap().is_concrete()) return raw;
   std::uint32_t index = type.heap().index().value;
   constexpr std::uint32_t kDistance = 1 << 26;
-  std::uint32_t id = index < known.size() ? known[index]
-                                          : kDistance + (index - static_cast<std::uint32_t>(known.size()));
+  std::uint32_t id =
+      index < known.size() ? known[index] : kDistance + (index - static_cast<std::uint32_t>(known.size()));
   return wasm::ValType::ref(type.is_nullable(), wasm::HeapType(wasm::TypeIndex(id))).raw();
 }
 

@@ -29,8 +29,8 @@ std::string_view kind_text(std::size_t kind) {
 }
 
 // Empty: it matches. Otherwise what was expected and what was given.
-std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint32_t> type_ids, const artifact::ImportMeta& import,
-                     const Extern& given) {
+std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint32_t> type_ids,
+                     const artifact::ImportMeta& import, const Extern& given) {
   std::size_t wanted_kind = static_cast<std::size_t>(import.kind);
   if (given.index() != wanted_kind)
     return fmt::format("expected {}, found {}", kind_text(wanted_kind), kind_text(given.index()));
@@ -45,7 +45,8 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
     const auto& table = std::get<ExternTable>(given);
     const artifact::TableMeta& wanted = meta.tables[import.index];
     if (table.element_type != wanted.element_type || table.index64 != wanted.index64)
-      return fmt::format("expected a table of {}, found one of {}", wasm::ValType::from_raw(wanted.element_type).to_string(),
+      return fmt::format("expected a table of {}, found one of {}",
+                         wasm::ValType::from_raw(wanted.element_type).to_string(),
                          wasm::ValType::from_raw(table.element_type).to_string());
     if (!limits_match(table.table->length, table.max, wanted.min, wanted.max))
       return fmt::format("expected a table of {} elements, found {}", limits_text(wanted.min, wanted.max),
@@ -60,7 +61,8 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
     if (memory.page_size_log2 != wanted.page_size_log2) return "the memories' page sizes differ";
     std::uint64_t pages = memory.memory->byte_length >> memory.page_size_log2;
     if (!limits_match(pages, memory.max, wanted.min, wanted.max))
-      return fmt::format("expected a memory of {} pages, found {}", limits_text(wanted.min, wanted.max), limits_text(pages, memory.max));
+      return fmt::format("expected a memory of {} pages, found {}", limits_text(wanted.min, wanted.max),
+                         limits_text(pages, memory.max));
     return {};
   }
   case ExternKind::Global: {
@@ -70,7 +72,8 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
     auto text = [](std::uint32_t type, bool is_mutable) {
       return (is_mutable ? "mutable " : "constant ") + wasm::ValType::from_raw(type).to_string();
     };
-    return fmt::format("expected a {}, found a {}", text(wanted.type, wanted.is_mutable), text(global.type, global.is_mutable));
+    return fmt::format("expected a {}, found a {}", text(wanted.type, wanted.is_mutable),
+                       text(global.type, global.is_mutable));
   }
   case ExternKind::Tag: break;
   }
@@ -131,8 +134,8 @@ Result<void> Instantiation::link() {
         std::uint32_t type = meta.func_types[import.index];
         std::uint32_t stub = type < meta.host_stubs.size() ? meta.host_stubs[type] : artifact::kNoText;
         if (stub == artifact::kNoText)
-          return base::fail(ErrorCode::Internal,
-                            fmt::format("the artifact has no stub for host functions of type {}", type_text(func.type_id)));
+          return base::fail(ErrorCode::Internal, fmt::format("the artifact has no stub for host functions of type {}",
+                                                             type_text(func.type_id)));
         func.code = code.text(stub);
       }
       funcrefs[import.index] = func;
@@ -152,7 +155,8 @@ Result<void> Instantiation::link() {
       break;
     }
     case ExternKind::Global:
-      *reinterpret_cast<void**>(bytes + layout.imported_global(import.index)) = std::get<ExternGlobal>(imports[i]).global;
+      *reinterpret_cast<void**>(bytes + layout.imported_global(import.index)) =
+          std::get<ExternGlobal>(imports[i]).global;
       break;
     case ExternKind::Tag: return base::fail(ErrorCode::Unsupported, "tags are not supported yet");
     }

@@ -16,7 +16,8 @@ struct PageRun {
 
 // Appends the runs of [begin, begin + size) whose pages are this process's own: private memory that was written (a page that
 // was only read may be among them). `by_ioctl`: PAGEMAP_SCAN, else /proc/self/pagemap is read.
-base::Result<void> find_private_pages(std::uint8_t* begin, std::uint64_t size, bool by_ioctl, std::vector<PageRun>& runs);
+base::Result<void> find_private_pages(std::uint8_t* begin, std::uint64_t size, bool by_ioctl,
+                                      std::vector<PageRun>& runs);
 
 // One userfaultfd for the process, in the mode where a write to a protected page raises SIGBUS. Probed once.
 bool userfaultfd_works();

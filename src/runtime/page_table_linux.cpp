@@ -74,10 +74,8 @@ Result<void> scan_by_reading(std::uint8_t* begin, std::uint64_t size, std::vecto
     for (ssize_t i = 0; i < got / 8; ++i, ++at) {
       if (!(entries[i] & (kPresent | kSwapped)) || (entries[i] & kFile)) continue;
       std::uint8_t* page = begin + at * abi::kHostPageSize;
-      if (!runs.empty() && runs.back().begin + runs.back().size == page)
-        runs.back().size += abi::kHostPageSize;
-      else
-        runs.push_back({page, abi::kHostPageSize});
+      if (!runs.empty() && runs.back().begin + runs.back().size == page) runs.back().size += abi::kHostPageSize;
+      else runs.push_back({page, abi::kHostPageSize});
     }
   }
   return {};
@@ -89,8 +87,8 @@ int open_userfaultfd() {
   if (!fd) return -1;
   uffdio_api api{};
   api.api = UFFD_API;
-  api.features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
-                 kFeatureWpUnpopulated;
+  api.features =
+      UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM | kFeatureWpUnpopulated;
   if (ioctl(fd.get(), UFFDIO_API, &api) != 0) return -1;
   return fd.release();
 }

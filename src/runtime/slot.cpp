@@ -79,7 +79,8 @@ bool uses_userfaultfd(WriteTracking tracking) {
 
 } // namespace
 
-Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<const Code> code, std::span<const std::uint32_t> core_instances,
+Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<const Code> code,
+                                                             std::span<const std::uint32_t> core_instances,
                                                              SlotOptions options) {
   CUSP_TRY(initialize());
   std::shared_ptr<SlotLayout> layout(new SlotLayout);
@@ -107,7 +108,8 @@ Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<con
     for (std::uint32_t i = meta.shape.imported_tables; i < meta.tables.size(); ++i) {
       std::uint64_t capacity = table_capacity(meta.tables[i], options.limits);
       if (meta.tables[i].min > capacity)
-        return base::fail(ErrorCode::LimitExceeded, fmt::format("a table of {} elements is beyond the limit of {}", meta.tables[i].min, capacity));
+        return base::fail(ErrorCode::LimitExceeded, fmt::format("a table of {} elements is beyond the limit of {}",
+                                                                meta.tables[i].min, capacity));
       core.tables.push_back(at);
       at += round_to_pages(capacity * sizeof(void*) + 1);
     }
@@ -154,15 +156,17 @@ namespace {
 
 class SlotPlacement final : public Placement {
 public:
-  SlotPlacement(std::uint8_t* base, std::span<const std::uint64_t> tables, std::span<const std::uint64_t> memories, const StoreLimits& limits,
-                const artifact::Artifact& artifact, int image_copy)
-      : base_(base), tables_(tables), memories_(memories), limits_(limits), artifact_(artifact), image_copy_(image_copy) {}
+  SlotPlacement(std::uint8_t* base, std::span<const std::uint64_t> tables, std::span<const std::uint64_t> memories,
+                const StoreLimits& limits, const artifact::Artifact& artifact, int image_copy)
+      : base_(base), tables_(tables), memories_(memories), limits_(limits), artifact_(artifact),
+        image_copy_(image_copy) {}
 
   Result<void> memory(std::uint32_t defined, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
     std::uint64_t bytes = CUSP_TRY(initial_memory_bytes(meta));
     if (bytes > space.max_bytes || bytes > limits_.memory_bytes)
-      return base::fail(ErrorCode::LimitExceeded, fmt::format("a memory of {} bytes is beyond the limit of {}", bytes, std::min(space.max_bytes, limits_.memory_bytes)));
+      return base::fail(ErrorCode::LimitExceeded, fmt::format("a memory of {} bytes is beyond the limit of {}", bytes,
+                                                              std::min(space.max_bytes, limits_.memory_bytes)));
     std::uint8_t* at = base_ + memories_[defined];
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
     if (meta.image_bytes != 0) CUSP_TRY(map_image(meta, at));
@@ -246,7 +250,8 @@ Result<bool> Slot::instantiate_core(std::uint32_t index, std::span<const Extern>
   CUSP_TRY(steps.link());
   instance.vmctx()->funcrefs = own.layout->state_->share(index, funcrefs, count);
   if (instance.vmctx()->funcrefs == funcrefs.get()) own.own_funcrefs.push_back(std::move(funcrefs));
-  SlotPlacement placement(own.at(0), core.tables, core.memories, limits_, map.code->artifact(), map.image_copy ? map.image_copy.get() : -1);
+  SlotPlacement placement(own.at(0), core.tables, core.memories, limits_, map.code->artifact(),
+                          map.image_copy ? map.image_copy.get() : -1);
   CUSP_TRY(steps.define(placement));
   CUSP_TRY(steps.initialise());
   return meta.start.has_value();
@@ -304,9 +309,11 @@ Result<void> Slot::reset() {
     // What grew goes back to nothing: the pages' contents to the system, and out of reach.
     for (const SlotState::Sealed& entry : own.sealed) {
       std::uint8_t* base = entry.memory ? entry.memory->base : reinterpret_cast<std::uint8_t*>(entry.table->elements);
-      std::uint64_t now = round_to_pages(entry.memory ? entry.memory->byte_length : entry.table->length * sizeof(void*));
+      std::uint64_t now =
+          round_to_pages(entry.memory ? entry.memory->byte_length : entry.table->length * sizeof(void*));
       if (now <= entry.bytes) continue;
-      if (madvise(base + entry.bytes, now - entry.bytes, MADV_DONTNEED) != 0) return base::fail_errno("reset", "a memory", errno);
+      if (madvise(base + entry.bytes, now - entry.bytes, MADV_DONTNEED) != 0)
+        return base::fail_errno("reset", "a memory", errno);
       CUSP_TRY(close_pages(base + entry.bytes, now - entry.bytes));
     }
     state.grown = false;

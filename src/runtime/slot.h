@@ -16,10 +16,10 @@
 namespace cusp::runtime {
 
 enum class WriteTracking : std::uint8_t {
-  Automatic,   // userfaultfd where it works, else mprotect
+  Automatic, // userfaultfd where it works, else mprotect
   Userfaultfd,
   Mprotect,
-  Scan,        // PAGEMAP_SCAN + memcpy
+  Scan, // PAGEMAP_SCAN + memcpy
 };
 
 struct SlotOptions {
@@ -31,8 +31,8 @@ struct SlotOptions {
 class SlotLayout {
 public:
   // core_instances: the module of every core instance, as in LinkPlan. Table and memory reservations come from the modules' own limits.
-  static Result<std::shared_ptr<const SlotLayout>> create(std::shared_ptr<const Code> code,
-                                                          std::span<const std::uint32_t> core_instances, SlotOptions options);
+  static Result<std::shared_ptr<const SlotLayout>>
+  create(std::shared_ptr<const Code> code, std::span<const std::uint32_t> core_instances, SlotOptions options);
   const Code& code() const;
   std::uint64_t address_space() const; // bytes that each slot reserves
   struct State;

@@ -18,7 +18,8 @@ using base::ErrorCode;
 namespace {
 
 constexpr std::uint64_t kStackGuard = 64 * 1024;
-constexpr std::uint64_t kMemory64Reservation = std::uint64_t{64} << 30; // explicit bounds: address space that it may grow in
+constexpr std::uint64_t kMemory64Reservation = std::uint64_t{64}
+                                               << 30; // explicit bounds: address space that it may grow in
 
 // Memories and tables of their own address space.
 class FreePlacement final : public Placement {
@@ -29,7 +30,8 @@ public:
   Result<void> memory(std::uint32_t, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
     std::uint64_t bytes = CUSP_TRY(initial_memory_bytes(meta));
-    if (bytes > space.max_bytes) return base::fail(ErrorCode::LimitExceeded, fmt::format("a memory of {} bytes is beyond the limit", bytes));
+    if (bytes > space.max_bytes)
+      return base::fail(ErrorCode::LimitExceeded, fmt::format("a memory of {} bytes is beyond the limit", bytes));
     OwnedSpace owned{CUSP_TRY(Reservation::create(space.reserve)), {}};
     std::uint8_t* at = owned.space.base();
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
@@ -42,7 +44,8 @@ public:
 
   Result<void> table(std::uint32_t, const artifact::TableMeta& meta, abi::TableRecord& record) override {
     std::uint64_t capacity = table_capacity(meta, limits_);
-    if (meta.min > capacity) return base::fail(ErrorCode::LimitExceeded, fmt::format("a table of {} elements is beyond the limit", meta.min));
+    if (meta.min > capacity)
+      return base::fail(ErrorCode::LimitExceeded, fmt::format("a table of {} elements is beyond the limit", meta.min));
     OwnedSpace owned{CUSP_TRY(Reservation::create(round_to_pages(capacity * sizeof(void*) + 1))), {}};
     std::uint8_t* at = owned.space.base();
     CUSP_TRY(open_pages(at, round_to_pages(meta.min * sizeof(void*))));
@@ -71,7 +74,8 @@ MemorySpace memory_space(const artifact::MemoryMeta& meta, const StoreLimits& li
   std::uint64_t ceiling = meta.memory64 ? kMemory64Reservation : abi::kMemory32Reservation;
   std::uint64_t max_bytes = ceiling;
   if (meta.max && *meta.max <= ceiling >> meta.page_size_log2) max_bytes = *meta.max << meta.page_size_log2;
-  if (meta.bounds == artifact::BoundsMode::Guard && !meta.memory64) return {abi::kMemory32Reservation + abi::kMemoryGuardSize, max_bytes};
+  if (meta.bounds == artifact::BoundsMode::Guard && !meta.memory64)
+    return {abi::kMemory32Reservation + abi::kMemoryGuardSize, max_bytes};
   if (limits.memory_bytes < max_bytes) max_bytes = limits.memory_bytes >> meta.page_size_log2 << meta.page_size_log2;
   return {round_to_pages(max_bytes) + abi::kHostPageSize, max_bytes};
 }
@@ -87,7 +91,8 @@ Result<std::uint64_t> initial_memory_bytes(const artifact::MemoryMeta& meta) {
   return meta.min << meta.page_size_log2;
 }
 
-Result<void> map_memory_image(const artifact::Artifact& artifact, const artifact::MemoryMeta& meta, std::uint8_t* base) {
+Result<void> map_memory_image(const artifact::Artifact& artifact, const artifact::MemoryMeta& meta,
+                              std::uint8_t* base) {
   // Whole pages are mapped; what the image leaves of its last page belongs to the next thing in the file, so it is copied.
   std::uint64_t whole = meta.image_bytes / abi::kHostPageSize * abi::kHostPageSize;
   CUSP_TRY(map_file_pages(base, whole, artifact.fd(), artifact.image_file_offset() + meta.image_offset));
@@ -122,7 +127,8 @@ Result<void> Store::map_stack() {
   return {};
 }
 
-Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint32_t module, std::span<const Extern> imports) {
+Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint32_t module,
+                                     std::span<const Extern> imports) {
   const artifact::ModuleMeta& meta = code->module(module);
   std::size_t size = (abi::VmLayout(meta.shape).size() + 63) / 64 * 64;
   std::unique_ptr<void, State::FreeAligned> memory(std::aligned_alloc(64, size));
@@ -147,8 +153,8 @@ Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint
   return result;
 }
 
-abi::FuncRef* Store::add_host_func(const artifact::FuncTypeMeta& type, std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*),
-                                   void* environment) {
+abi::FuncRef* Store::add_host_func(const artifact::FuncTypeMeta& type,
+                                   std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment) {
   HostFuncRecord& record = state_->host_funcs.emplace_back();
   record.host = {call_host_function, kBuiltins, environment, nullptr};
   record.function = function;
@@ -220,7 +226,8 @@ void Store::take_trap() {
     artifact::GuestFrame frames[16];
     std::size_t count = artifact::lookup_trap_site(code->artifact().trap_table(), offset, frames);
     for (std::size_t f = 0; f < count; ++f)
-      last_trap_.backtrace.push_back({code, frames[f], std::string(code->artifact().function_name(frames[f].module, frames[f].func))});
+      last_trap_.backtrace.push_back(
+          {code, frames[f], std::string(code->artifact().function_name(frames[f].module, frames[f].func))});
   }
 }
 
@@ -235,7 +242,9 @@ std::uint32_t Store::finish_host_call() {
   return 1;
 }
 
-void Store::set_deadline(std::optional<std::int64_t> steady_ns) { state_->execution.deadline_ns = steady_ns.value_or(kNoDeadline); }
+void Store::set_deadline(std::optional<std::int64_t> steady_ns) {
+  state_->execution.deadline_ns = steady_ns.value_or(kNoDeadline);
+}
 
 std::string TrapInfo::to_string() const {
   std::string text = "wasm trap: " + message;

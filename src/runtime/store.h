@@ -45,10 +45,28 @@ struct StoreLimits {
 class Instance;
 
 // What an import is satisfied with. Pointers stay valid as long as the store.
-struct ExternFunc { abi::FuncRef* func = nullptr; };
-struct ExternTable { abi::TableRecord* table = nullptr; std::uint32_t element_type = 0; std::uint64_t min = 0; std::optional<std::uint64_t> max; bool index64 = false; };
-struct ExternMemory { abi::MemoryRecord* memory = nullptr; std::uint64_t min = 0; std::optional<std::uint64_t> max; bool memory64 = false, shared = false; std::uint8_t page_size_log2 = 16; };
-struct ExternGlobal { void* global = nullptr; std::uint32_t type = 0; bool is_mutable = false; };
+struct ExternFunc {
+  abi::FuncRef* func = nullptr;
+};
+struct ExternTable {
+  abi::TableRecord* table = nullptr;
+  std::uint32_t element_type = 0;
+  std::uint64_t min = 0;
+  std::optional<std::uint64_t> max;
+  bool index64 = false;
+};
+struct ExternMemory {
+  abi::MemoryRecord* memory = nullptr;
+  std::uint64_t min = 0;
+  std::optional<std::uint64_t> max;
+  bool memory64 = false, shared = false;
+  std::uint8_t page_size_log2 = 16;
+};
+struct ExternGlobal {
+  void* global = nullptr;
+  std::uint32_t type = 0;
+  bool is_mutable = false;
+};
 using Extern = std::variant<ExternFunc, ExternTable, ExternMemory, ExternGlobal>;
 
 class Instance {
@@ -85,12 +103,13 @@ public:
 
   // Links, initialises and runs the start function. The instance belongs to the store, and stays (its writes too) when instantiation
   // traps. Error: Unlinkable (which import, what was expected and given); Trap (last_trap() tells more); LimitExceeded.
-  Result<Instance*> instantiate(std::shared_ptr<const Code> code, std::uint32_t module, std::span<const Extern> imports);
+  Result<Instance*> instantiate(std::shared_ptr<const Code> code, std::uint32_t module,
+                                std::span<const Extern> imports);
 
   // A host function of the given core type. `function` as in abi::HostFunc; `code` supplies the host stub of that type: the importing module's.
   // Stubs are resolved when an importing instance is linked.
-  abi::FuncRef* add_host_func(const artifact::FuncTypeMeta& type, std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*),
-                              void* environment);
+  abi::FuncRef* add_host_func(const artifact::FuncTypeMeta& type,
+                              std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment);
   Extern add_table(const artifact::TableMeta& meta);
   Extern add_memory(const artifact::MemoryMeta& meta);
   Extern add_global(const artifact::GlobalMeta& meta, abi::ValRaw value);
@@ -99,7 +118,8 @@ public:
   // Error: Trap. Reentrant: a host function may call back into the guest.
   Result<void> call(const abi::FuncRef& func, abi::ValRaw* values);
   // The same for a guest function whose entry trampoline is known already: the fast path, without look-ups.
-  bool call_entry(const void* entry, abi::VmContext* callee, const void* code, abi::ValRaw* values); // false: trapped, see last_trap()
+  bool call_entry(const void* entry, abi::VmContext* callee, const void* code,
+                  abi::ValRaw* values); // false: trapped, see last_trap()
 
   const TrapInfo& last_trap() const { return last_trap_; }
   // From a host function about to return non-zero.

@@ -75,8 +75,10 @@ std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t
 std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t delta, void* init);
 
 // table.init and memory.init; false: out of bounds, and nothing was written.
-bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from, std::uint64_t count);
-bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from, std::uint64_t count);
+bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from,
+                std::uint64_t count);
+bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from,
+                 std::uint64_t count);
 
 abi::ValRaw evaluate(const Instance& instance, const artifact::ConstExpr& expression);
 
@@ -107,7 +109,8 @@ struct Instantiation {
   std::span<const Extern> imports;
   abi::FuncRef* funcrefs; // of the instance; written by fill_funcrefs()
 
-  static void prepare(Instance& instance, Store& store, std::shared_ptr<const Code> code, std::uint32_t module, abi::VmContext* vmctx);
+  static void prepare(Instance& instance, Store& store, std::shared_ptr<const Code> code, std::uint32_t module,
+                      abi::VmContext* vmctx);
   Result<void> check_imports() const;
   Result<void> link(); // VM context: head, function imports, memory and table entries of imports, imported globals
   Result<void> define(Placement& placement);

@@ -51,9 +51,10 @@ Result<WriteTracking> resolve(WriteTracking wanted) {
     else wanted = userfaultfd_works() ? WriteTracking::Userfaultfd : WriteTracking::Mprotect;
   }
   if (wanted == WriteTracking::Userfaultfd && !userfaultfd_works())
-    return base::fail(ErrorCode::Unsupported,
-                      "userfaultfd with write-protection is not available on this machine (kernel 6.4 or newer, and not "
-                      "blocked by seccomp); use mprotect write tracking");
+    return base::fail(
+        ErrorCode::Unsupported,
+        "userfaultfd with write-protection is not available on this machine (kernel 6.4 or newer, and not "
+        "blocked by seccomp); use mprotect write tracking");
   return wanted;
 }
 
@@ -102,8 +103,7 @@ Result<void> WriteSet::seal(std::span<const Range> ranges) {
 
 Result<void> WriteSet::keep_copies() {
   std::vector<PageRun> runs;
-  for (const Range& range : ranges_)
-    CUSP_TRY(find_private_pages(range.begin, range.size, pagemap_scan_works(), runs));
+  for (const Range& range : ranges_) CUSP_TRY(find_private_pages(range.begin, range.size, pagemap_scan_works(), runs));
   for (const PageRun& run : runs) copies_size_ += run.size;
   if (copies_size_ == 0) return {};
   copies_ = CUSP_TRY(map_lazily<std::uint8_t>(copies_size_));
@@ -236,7 +236,8 @@ Result<void> WriteSet::drop() {
   for (const Range& range : ranges_) {
     bool open = true;
     if (tracking_ == WriteTracking::Userfaultfd) open = userfaultfd_protect(range.begin, range.size, false);
-    else if (tracking_ == WriteTracking::Mprotect) open = mprotect(range.begin, range.size, PROT_READ | PROT_WRITE) == 0;
+    else if (tracking_ == WriteTracking::Mprotect)
+      open = mprotect(range.begin, range.size, PROT_READ | PROT_WRITE) == 0;
     if (!open || madvise(range.begin, range.size, MADV_DONTNEED) != 0)
       return base::fail_errno("give back", "a slot's memory", errno);
   }

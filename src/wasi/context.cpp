@@ -14,7 +14,9 @@ bool block_any(canon::CallContext& cx, std::span<Waitable* const> what) {
   if (context.exchange) context.exchange->flush_now();
   switch (wait_for_any(what, context.deadline)) {
   case WaitOutcome::Ready: return true;
-  case WaitOutcome::Deadline: cx.trap("the time limit was reached while the guest waited", abi::Trap::Timeout); return false;
+  case WaitOutcome::Deadline:
+    cx.trap("the time limit was reached while the guest waited", abi::Trap::Timeout);
+    return false;
   case WaitOutcome::Forever: cx.trap("the guest waits for something that cannot happen any more"); return false;
   }
   return false;

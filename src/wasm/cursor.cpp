@@ -46,7 +46,8 @@ std::int64_t Cursor::signed_leb(unsigned bits) {
       unsigned used = bits - shift;
       std::uint8_t sign_bits = static_cast<std::uint8_t>((0x7f << (used - 1)) & 0x7f);
       if (byte & 0x80) return fail(ErrorCode::Malformed, "integer representation too long");
-      if ((byte & sign_bits) != 0 && (byte & sign_bits) != sign_bits) return fail(ErrorCode::Malformed, "integer too large");
+      if ((byte & sign_bits) != 0 && (byte & sign_bits) != sign_bits)
+        return fail(ErrorCode::Malformed, "integer too large");
     }
     if (!(byte & 0x80)) {
       unsigned filled = shift + 7;
@@ -74,8 +75,11 @@ std::uint32_t Cursor::count(std::uint32_t limit, std::string_view what) {
   std::uint64_t start = offset();
   std::uint32_t n = u32();
   if (!ok()) return 0;
-  if (n > limit) return fail_at(ErrorCode::LimitExceeded, start, fmt::format("{} {}s are more than the limit of {}", n, what, limit));
-  if (n > left()) return fail_at(ErrorCode::Malformed, start, fmt::format("unexpected end: there is no room for {} {}s", n, what));
+  if (n > limit)
+    return fail_at(ErrorCode::LimitExceeded, start,
+                   fmt::format("{} {}s are more than the limit of {}", n, what, limit));
+  if (n > left())
+    return fail_at(ErrorCode::Malformed, start, fmt::format("unexpected end: there is no room for {} {}s", n, what));
   return n;
 }
 
@@ -116,7 +120,12 @@ bool is_utf8(std::string_view text) {
     unsigned more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
     if (first < 0xc2 || first > 0xf4 || end - at < static_cast<std::ptrdiff_t>(more)) return false;
     // Overlong forms, surrogates and what is beyond U+10FFFF show in the second byte.
-    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80, high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    unsigned char low = first == 0xe0   ? 0xa0
+                        : first == 0xf0 ? 0x90
+                                        : 0x80,
+                  high = first == 0xed   ? 0x9f
+                         : first == 0xf4 ? 0x8f
+                                         : 0xbf;
     if (*at < low || *at > high) return false;
     for (unsigned i = 1; i < more; ++i)
       if ((at[i] & 0xc0) != 0x80) return false;

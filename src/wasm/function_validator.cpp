@@ -40,7 +40,8 @@ template <class Imm, bool (FunctionValidator::*kCheck)(Imm&)> bool FunctionValid
 #define CUSP_IS_POLY(signature) CUSP_SECOND(CUSP_PROBE_##signature, 0, 0)
 #define CUSP_CAT_(a, b) a##b
 #define CUSP_CAT(a, b) CUSP_CAT_(a, b)
-#define CUSP_STEP_1(Imm, signature, lowering) &FunctionValidator::step_by_check<Imm, &FunctionValidator::check_##lowering>
+#define CUSP_STEP_1(Imm, signature, lowering)                                                                          \
+  &FunctionValidator::step_by_check<Imm, &FunctionValidator::check_##lowering>
 #define CUSP_STEP_0(Imm, signature, lowering) &FunctionValidator::step_by_signature<Imm, parse_signature(#signature)>
 
 struct StepTable {
@@ -104,7 +105,8 @@ bool FunctionValidator::prefixed_step(std::uint8_t prefix) {
   std::uint32_t number = cursor_.u32();
   auto table = kSteps.prefixed(prefix);
   if (!cursor_.ok()) return false;
-  if (number >= table.size() || !table[number].step) return unknown_operator(static_cast<std::uint32_t>(prefix) << 16 | (number & 0xffff));
+  if (number >= table.size() || !table[number].step)
+    return unknown_operator(static_cast<std::uint32_t>(prefix) << 16 | (number & 0xffff));
   const StepTable::Entry& entry = table[number];
   op_ = entry.op;
   op_reachable_ = op_matters_ = !control_.back().unreachable;
@@ -179,10 +181,13 @@ bool FunctionValidator::read_locals() {
   return cursor_.ok();
 }
 
-bool FunctionValidator::invalid(std::string message) { return cursor_.fail_at(ErrorCode::Invalid, op_offset_, std::move(message)); }
+bool FunctionValidator::invalid(std::string message) {
+  return cursor_.fail_at(ErrorCode::Invalid, op_offset_, std::move(message));
+}
 
 bool FunctionValidator::unsupported(Feature feature) {
-  return cursor_.fail_at(ErrorCode::Unsupported, op_offset_, fmt::format("the {} feature is needed and not enabled", feature_name(feature)));
+  return cursor_.fail_at(ErrorCode::Unsupported, op_offset_,
+                         fmt::format("the {} feature is needed and not enabled", feature_name(feature)));
 }
 
 bool FunctionValidator::unknown_operator(std::uint32_t encoding) {
@@ -191,8 +196,11 @@ bool FunctionValidator::unknown_operator(std::uint32_t encoding) {
 
 bool FunctionValidator::type_mismatch(ValType expected, ValType actual) {
   std::string_view operation = control_.empty() ? std::string_view("function") : op_text(op_);
-  if (actual.is_none()) return invalid(fmt::format("type mismatch: {} expects {}, but nothing is on the stack", operation, expected.to_string()));
-  return invalid(fmt::format("type mismatch: {} expects {}, found {}", operation, expected.to_string(), actual.to_string()));
+  if (actual.is_none())
+    return invalid(
+        fmt::format("type mismatch: {} expects {}, but nothing is on the stack", operation, expected.to_string()));
+  return invalid(
+      fmt::format("type mismatch: {} expects {}, found {}", operation, expected.to_string(), actual.to_string()));
 }
 
 // ---- the two stacks ----
@@ -219,7 +227,8 @@ bool FunctionValidator::pop(std::span<const ValType> expected) {
 bool FunctionValidator::pop_any(ValType& actual) {
   const Frame& frame = control_.back();
   if (operands_.size() == frame.height) {
-    if (!frame.polymorphic) return invalid(fmt::format("type mismatch: {} expects an operand, but nothing is on the stack", op_text(op_)));
+    if (!frame.polymorphic)
+      return invalid(fmt::format("type mismatch: {} expects an operand, but nothing is on the stack", op_text(op_)));
     actual = ValType::bottom();
     return true;
   }
@@ -259,7 +268,8 @@ bool FunctionValidator::pop_frame(FrameImm& imm) {
   op_matters_ = frame.entered_reachable;
   std::span<const ValType> results = imm.frame.type.results();
   if (!pop(results)) return false;
-  if (operands_.size() != frame.height) return invalid("type mismatch: values remain on the stack at the end of a block");
+  if (operands_.size() != frame.height)
+    return invalid("type mismatch: values remain on the stack at the end of a block");
   while (init_order_.size() > frame.init_height) {
     initialised_[init_order_.back()] = false;
     init_order_.pop_back();

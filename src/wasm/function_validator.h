@@ -148,8 +148,7 @@ private:
   template <class Imm> ValType address_of([[maybe_unused]] const Imm& imm) const {
     if constexpr (std::is_base_of_v<MemArg, Imm> || std::is_same_v<MemoryImm, Imm>)
       return module_.memories[imm.memory.value].address_type();
-    else
-      return ValType::i32();
+    else return ValType::i32();
   }
 
   // Checking: one member for each lowering whose signature is poly. validate_<family>.cpp.

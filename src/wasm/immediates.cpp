@@ -25,13 +25,34 @@ bool FunctionValidator::decode(BlockImm& imm) {
     return cursor_.ok();
   }
   switch (byte) {
-  case 0x7f: cursor_.u8(); imm.type = BlockType(ValType::i32()); return true;
-  case 0x7e: cursor_.u8(); imm.type = BlockType(ValType::i64()); return true;
-  case 0x7d: cursor_.u8(); imm.type = BlockType(ValType::f32()); return true;
-  case 0x7c: cursor_.u8(); imm.type = BlockType(ValType::f64()); return true;
-  case 0x7b: cursor_.u8(); imm.type = BlockType(ValType::v128()); return module_.features.has(Feature::Simd) || unsupported(Feature::Simd);
-  case 0x70: cursor_.u8(); imm.type = BlockType(ValType::funcref()); return true;
-  case 0x6f: cursor_.u8(); imm.type = BlockType(ValType::externref()); return true;
+  case 0x7f:
+    cursor_.u8();
+    imm.type = BlockType(ValType::i32());
+    return true;
+  case 0x7e:
+    cursor_.u8();
+    imm.type = BlockType(ValType::i64());
+    return true;
+  case 0x7d:
+    cursor_.u8();
+    imm.type = BlockType(ValType::f32());
+    return true;
+  case 0x7c:
+    cursor_.u8();
+    imm.type = BlockType(ValType::f64());
+    return true;
+  case 0x7b:
+    cursor_.u8();
+    imm.type = BlockType(ValType::v128());
+    return module_.features.has(Feature::Simd) || unsupported(Feature::Simd);
+  case 0x70:
+    cursor_.u8();
+    imm.type = BlockType(ValType::funcref());
+    return true;
+  case 0x6f:
+    cursor_.u8();
+    imm.type = BlockType(ValType::externref());
+    return true;
   default: break;
   }
   std::int64_t index = cursor_.s33();
@@ -57,12 +78,15 @@ bool FunctionValidator::decode(RefLabelImm& imm) {
 }
 bool FunctionValidator::decode(BrTableImm& imm) {
   labels_.clear();
-  for (std::uint32_t n = cursor_.count(kMaxBrTableTargets, "br_table target"); n != 0 && cursor_.ok(); --n) labels_.push_back(cursor_.u32());
+  for (std::uint32_t n = cursor_.count(kMaxBrTableTargets, "br_table target"); n != 0 && cursor_.ok(); --n)
+    labels_.push_back(cursor_.u32());
   imm.depths = labels_;
   imm.default_depth = cursor_.u32();
   return cursor_.ok();
 }
-bool FunctionValidator::decode(FuncImm& imm) { return decode_index(imm.func.value, module_.functions.size(), "function"); }
+bool FunctionValidator::decode(FuncImm& imm) {
+  return decode_index(imm.func.value, module_.functions.size(), "function");
+}
 
 bool FunctionValidator::decode(CallIndirectImm& imm) {
   if (!decode_index(imm.type.value, module_.types.size(), "type")) return false;
@@ -122,12 +146,16 @@ bool FunctionValidator::decode(TryTableImm& imm) {
 
 bool FunctionValidator::decode(TableImm& imm) { return decode_index(imm.table.value, module_.tables.size(), "table"); }
 bool FunctionValidator::decode(TableCopyImm& imm) {
-  return decode_index(imm.to.value, module_.tables.size(), "table") && decode_index(imm.from.value, module_.tables.size(), "table");
+  return decode_index(imm.to.value, module_.tables.size(), "table") &&
+         decode_index(imm.from.value, module_.tables.size(), "table");
 }
 bool FunctionValidator::decode(TableInitImm& imm) {
-  return decode_index(imm.elem.value, module_.elems.size(), "elem segment") && decode_index(imm.table.value, module_.tables.size(), "table");
+  return decode_index(imm.elem.value, module_.elems.size(), "elem segment") &&
+         decode_index(imm.table.value, module_.tables.size(), "table");
 }
-bool FunctionValidator::decode(ElemImm& imm) { return decode_index(imm.elem.value, module_.elems.size(), "elem segment"); }
+bool FunctionValidator::decode(ElemImm& imm) {
+  return decode_index(imm.elem.value, module_.elems.size(), "elem segment");
+}
 
 bool FunctionValidator::decode(HeapTypeImm& imm) {
   switch (cursor_.u8()) {
@@ -137,9 +165,12 @@ bool FunctionValidator::decode(HeapTypeImm& imm) {
   }
 }
 
-bool FunctionValidator::decode(MemoryImm& imm) { return decode_index(imm.memory.value, module_.memories.size(), "memory"); }
+bool FunctionValidator::decode(MemoryImm& imm) {
+  return decode_index(imm.memory.value, module_.memories.size(), "memory");
+}
 bool FunctionValidator::decode(MemoryCopyImm& imm) {
-  return decode_index(imm.to.value, module_.memories.size(), "memory") && decode_index(imm.from.value, module_.memories.size(), "memory");
+  return decode_index(imm.to.value, module_.memories.size(), "memory") &&
+         decode_index(imm.from.value, module_.memories.size(), "memory");
 }
 bool FunctionValidator::decode(MemoryInitImm& imm) {
   DataImm data;
@@ -237,7 +268,8 @@ bool FunctionValidator::decode_memarg(MemArg& imm, std::uint32_t bytes) {
     flags &= ~0x40u;
   }
   if (cursor_.ok() && flags >= 64) return cursor_.fail_at(ErrorCode::Malformed, at, "malformed memop flags");
-  if (cursor_.ok() && imm.memory.value >= module_.memories.size()) return invalid(fmt::format("unknown memory {}", imm.memory.value));
+  if (cursor_.ok() && imm.memory.value >= module_.memories.size())
+    return invalid(fmt::format("unknown memory {}", imm.memory.value));
   if (!cursor_.ok()) return false;
   imm.offset = module_.memories[imm.memory.value].memory64 ? cursor_.u64() : cursor_.u32();
   if (!cursor_.ok()) return false;

@@ -14,13 +14,15 @@ const Export* Module::find_export(std::string_view name) const {
 }
 
 std::string_view NameMap::find(std::uint32_t index) const {
-  auto it = std::lower_bound(entries.begin(), entries.end(), index, [](const auto& entry, std::uint32_t i) { return entry.first < i; });
+  auto it = std::lower_bound(entries.begin(), entries.end(), index,
+                             [](const auto& entry, std::uint32_t i) { return entry.first < i; });
   return it != entries.end() && it->first == index ? it->second : std::string_view();
 }
 
 AbstractHeapType Module::top_of(HeapType type) const {
   if (type.is_concrete())
-    return std::holds_alternative<FuncType>(types[type.index().value].composite) ? AbstractHeapType::Func : AbstractHeapType::Any;
+    return std::holds_alternative<FuncType>(types[type.index().value].composite) ? AbstractHeapType::Func
+                                                                                 : AbstractHeapType::Any;
   switch (type.abstract()) {
   case AbstractHeapType::Func:
   case AbstractHeapType::NoFunc: return AbstractHeapType::Func;
@@ -86,7 +88,8 @@ Names parse_names(std::span<const std::uint8_t> bytes) {
       std::string_view text = part.name();
       if (part.ok()) result.entries.emplace_back(index, text);
     }
-    std::sort(result.entries.begin(), result.entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(result.entries.begin(), result.entries.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     return result;
   };
   while (in.ok() && !in.at_end()) {

@@ -22,23 +22,27 @@ unsigned section_rank(std::uint8_t id) {
   return 0;
 }
 
-constexpr std::string_view kSectionNames[] = {"custom", "type",    "import", "function", "table", "memory",     "global",
-                                              "export", "start", "element", "code",   "data",     "data count", "tag"};
+constexpr std::string_view kSectionNames[] = {"custom", "type",  "import",  "function", "table", "memory",     "global",
+                                              "export", "start", "element", "code",     "data",  "data count", "tag"};
 
 } // namespace
 
-ModuleReader::ModuleReader(std::span<const std::uint8_t> bytes, const Features& features, std::uint64_t file_offset) : in_(bytes, file_offset) {
+ModuleReader::ModuleReader(std::span<const std::uint8_t> bytes, const Features& features, std::uint64_t file_offset)
+    : in_(bytes, file_offset) {
   module_.bytes = bytes;
   module_.file_offset = file_offset;
   module_.features = features;
 }
 
-bool ModuleReader::invalid(std::string message) { return in_.fail_at(ErrorCode::Invalid, item_offset_, std::move(message)); }
+bool ModuleReader::invalid(std::string message) {
+  return in_.fail_at(ErrorCode::Invalid, item_offset_, std::move(message));
+}
 
 bool ModuleReader::need(Feature feature) {
   module_.features_used.add(feature);
   if (module_.features.has(feature)) return true;
-  return in_.fail_at(ErrorCode::Unsupported, item_offset_, fmt::format("the {} feature is needed and not enabled", feature_name(feature)));
+  return in_.fail_at(ErrorCode::Unsupported, item_offset_,
+                     fmt::format("the {} feature is needed and not enabled", feature_name(feature)));
 }
 
 bool ModuleReader::index_below(std::uint32_t index, std::size_t count, std::string_view what) {
@@ -52,27 +56,33 @@ void ModuleReader::declare_func(std::uint32_t index) {
 
 base::Result<Module> ModuleReader::run() {
   if (module_.bytes.size() > kMaxModuleSize) return base::fail(ErrorCode::LimitExceeded, "the module is too large");
-  if (in_.fixed32() != 0x6d736100 && in_.ok()) in_.fail_at(ErrorCode::Malformed, module_.file_offset, "magic header not detected");
-  if (in_.ok() && in_.fixed32() != 1 && in_.ok()) in_.fail_at(ErrorCode::Malformed, module_.file_offset + 4, "unknown binary version");
+  if (in_.fixed32() != 0x6d736100 && in_.ok())
+    in_.fail_at(ErrorCode::Malformed, module_.file_offset, "magic header not detected");
+  if (in_.ok() && in_.fixed32() != 1 && in_.ok())
+    in_.fail_at(ErrorCode::Malformed, module_.file_offset + 4, "unknown binary version");
   unsigned rank = 0;
   while (in_.ok() && !in_.at_end()) {
     item_offset_ = in_.offset();
     std::uint8_t id = in_.u8();
     std::uint32_t size = in_.u32();
     std::uint64_t offset = in_.offset();
-    if (in_.ok() && size > in_.left()) in_.fail(ErrorCode::Malformed, "length out of bounds: the section is longer than the module");
+    if (in_.ok() && size > in_.left())
+      in_.fail(ErrorCode::Malformed, "length out of bounds: the section is longer than the module");
     std::span<const std::uint8_t> body = in_.bytes(size);
     if (!in_.ok()) break;
     if (id != 0) {
       unsigned own = section_rank(id);
       if (own == 0) in_.fail_at(ErrorCode::Malformed, item_offset_, fmt::format("malformed section id {}", id));
-      else if (own <= rank) in_.fail_at(ErrorCode::Malformed, item_offset_, fmt::format("unexpected content after last section: {} section out of order", kSectionNames[id]));
+      else if (own <= rank)
+        in_.fail_at(ErrorCode::Malformed, item_offset_,
+                    fmt::format("unexpected content after last section: {} section out of order", kSectionNames[id]));
       rank = own;
       if (!in_.ok()) break;
     }
     Cursor after = std::exchange(in_, Cursor(body, offset));
     section(id, body, offset);
-    if (in_.ok() && !in_.at_end()) in_.fail(ErrorCode::Malformed, "section size mismatch: it is longer than its content");
+    if (in_.ok() && !in_.at_end())
+      in_.fail(ErrorCode::Malformed, "section size mismatch: it is longer than its content");
     if (in_.ok()) in_ = after;
   }
   if (in_.ok()) finish();
@@ -168,7 +178,10 @@ ValType ModuleReader::val_type() {
   case 0x7e: in_.u8(); return ValType::i64();
   case 0x7d: in_.u8(); return ValType::f32();
   case 0x7c: in_.u8(); return ValType::f64();
-  case 0x7b: in_.u8(); need(Feature::Simd); return ValType::v128();
+  case 0x7b:
+    in_.u8();
+    need(Feature::Simd);
+    return ValType::v128();
   case 0x63:
   case 0x64:
   case 0x69:
@@ -204,13 +217,16 @@ void ModuleReader::type_section() {
   }
 }
 
-void ModuleReader::rec_group(std::uint32_t) { in_.fail_at(ErrorCode::Unsupported, item_offset_, "recursive type groups are not supported"); }
+void ModuleReader::rec_group(std::uint32_t) {
+  in_.fail_at(ErrorCode::Unsupported, item_offset_, "recursive type groups are not supported");
+}
 
 void ModuleReader::sub_type(std::uint32_t group_start, std::uint32_t) {
   std::uint8_t form = in_.u8();
   if (!in_.ok()) return;
   if (form == 0x4f || form == 0x50 || form == 0x5e || form == 0x5f) {
-    if (need(Feature::Gc)) in_.fail_at(ErrorCode::Unsupported, item_offset_, "structure, array and sub types are not supported");
+    if (need(Feature::Gc))
+      in_.fail_at(ErrorCode::Unsupported, item_offset_, "structure, array and sub types are not supported");
     return;
   }
   if (form != 0x60) {
@@ -222,7 +238,10 @@ void ModuleReader::sub_type(std::uint32_t group_start, std::uint32_t) {
   for (std::uint32_t n = in_.count(kMaxResults, "result"); n != 0 && in_.ok(); --n) func.results.push_back(val_type());
   if (func.results.size() > 1) need(Feature::MultiValue);
   if (!in_.ok()) return;
-  SubType type{.composite = std::move(func), .supertype = {}, .canonical = TypeIndex(group_start), .rec_group = TypeIndex(group_start)};
+  SubType type{.composite = std::move(func),
+               .supertype = {},
+               .canonical = TypeIndex(group_start),
+               .rec_group = TypeIndex(group_start)};
   std::string key;
   for (const auto* list : {&std::get<FuncType>(type.composite).params, &std::get<FuncType>(type.composite).results}) {
     for (ValType t : *list) key += fmt::format("{:x} ", t.raw());
@@ -247,7 +266,8 @@ TableType ModuleReader::table_type() {
   if (flags & 4) need(Feature::Memory64), type.table64 = true;
   type.limits.min = type.table64 ? in_.u64() : in_.u32();
   if (flags & 1) type.limits.max = type.table64 ? in_.u64() : in_.u32();
-  if (in_.ok() && type.limits.max && *type.limits.max < type.limits.min) invalid("size minimum must not be greater than maximum");
+  if (in_.ok() && type.limits.max && *type.limits.max < type.limits.min)
+    invalid("size minimum must not be greater than maximum");
   return type;
 }
 
@@ -266,9 +286,11 @@ MemoryType ModuleReader::memory_type() {
     type.page_size_log2 = static_cast<std::uint8_t>(log2);
   }
   if (!in_.ok()) return type;
-  std::uint64_t most = type.memory64 ? kMaxMemory64Pages << (16 - type.page_size_log2) : kMaxMemory32Pages << (16 - type.page_size_log2);
+  std::uint64_t most =
+      type.memory64 ? kMaxMemory64Pages << (16 - type.page_size_log2) : kMaxMemory32Pages << (16 - type.page_size_log2);
   if (type.page_size_log2 == 0) most = type.memory64 ? ~std::uint64_t{0} : 0xffffffff;
-  if (type.limits.min > most || type.limits.max.value_or(0) > most) invalid("memory size must be at most 65536 pages (4 GiB)");
+  if (type.limits.min > most || type.limits.max.value_or(0) > most)
+    invalid("memory size must be at most 65536 pages (4 GiB)");
   if (type.limits.max && *type.limits.max < type.limits.min) invalid("size minimum must not be greater than maximum");
   if (type.shared && !type.limits.max) invalid("shared memory must have maximum");
   return type;
@@ -356,7 +378,8 @@ void ModuleReader::table_section() {
     }
     table.type = table_type();
     if (with_init && in_.ok()) table.init = const_expr(table.type.element);
-    else if (in_.ok() && !table.type.element.is_defaultable()) invalid("type mismatch: a table of non-nullable references needs an initial value");
+    else if (in_.ok() && !table.type.element.is_defaultable())
+      invalid("type mismatch: a table of non-nullable references needs an initial value");
     module_.tables.push_back(std::move(table));
   }
 }
@@ -445,7 +468,8 @@ void ModuleReader::element() {
   } else if (!expressions && module_.features.has(Feature::FunctionReferences)) {
     segment.type = ValType::ref(false, AbstractHeapType::Func);
   }
-  if (in_.ok() && segment.mode == SegmentMode::Active && !module_.is_subtype(segment.type, module_.tables[segment.table.value].type.element))
+  if (in_.ok() && segment.mode == SegmentMode::Active &&
+      !module_.is_subtype(segment.type, module_.tables[segment.table.value].type.element))
     invalid("type mismatch: the segment's type does not match the table's");
   for (std::uint32_t n = in_.count(kMaxElemItems, "element"); n != 0 && in_.ok(); --n) {
     if (expressions) {
@@ -478,7 +502,8 @@ void ModuleReader::code_section() {
   for (; count != 0 && in_.ok(); --count) {
     item_offset_ = in_.offset();
     std::uint32_t size = in_.u32();
-    if (in_.ok() && size > kMaxBodySize) in_.fail_at(ErrorCode::LimitExceeded, item_offset_, "a function body is too large");
+    if (in_.ok() && size > kMaxBodySize)
+      in_.fail_at(ErrorCode::LimitExceeded, item_offset_, "a function body is too large");
     std::uint64_t offset = in_.offset();
     module_.code.push_back({in_.bytes(size), offset});
   }
@@ -508,7 +533,8 @@ void ModuleReader::data_section() {
 void ModuleReader::finish() {
   item_offset_ = in_.offset();
   module_.declared_funcs.resize(module_.functions.size());
-  if (!has_code_ && declared_functions_ != 0) in_.fail(ErrorCode::Malformed, "function and code section have inconsistent lengths");
+  if (!has_code_ && declared_functions_ != 0)
+    in_.fail(ErrorCode::Malformed, "function and code section have inconsistent lengths");
   if (module_.data_count && *module_.data_count != data_sections_count_)
     in_.fail(ErrorCode::Malformed, "data count and data section have inconsistent lengths");
 }
@@ -516,7 +542,8 @@ void ModuleReader::finish() {
 // ---- constant expressions ----
 
 bool ModuleReader::pop_const(std::vector<ValType>& stack, ValType expected) {
-  if (stack.empty() || !module_.is_subtype(stack.back(), expected)) return invalid("type mismatch in a constant expression");
+  if (stack.empty() || !module_.is_subtype(stack.back(), expected))
+    return invalid("type mismatch in a constant expression");
   stack.pop_back();
   return true;
 }
@@ -558,7 +585,8 @@ bool ModuleReader::const_operator(ConstExpr& expr, std::vector<ValType>& stack) 
     if (!in_.ok() || !index_below(op.index, module_.globals.size(), "global")) return false;
     const GlobalType& type = module_.globals[op.index].type;
     if (type.is_mutable) return invalid("constant expression required: the global is mutable");
-    if (op.index >= module_.imported_globals && !module_.features.has(Feature::ExtendedConst)) return invalid("unknown global");
+    if (op.index >= module_.imported_globals && !module_.features.has(Feature::ExtendedConst))
+      return invalid("unknown global");
     stack.push_back(type.type);
     break;
   }
@@ -573,8 +601,9 @@ bool ModuleReader::const_operator(ConstExpr& expr, std::vector<ValType>& stack) 
     op.index = in_.u32();
     if (!in_.ok() || !index_below(op.index, module_.functions.size(), "function")) return false;
     declare_func(op.index);
-    stack.push_back(module_.features.has(Feature::FunctionReferences) ? ValType::ref(false, HeapType(module_.functions[op.index].type))
-                                                                      : ValType::funcref());
+    stack.push_back(module_.features.has(Feature::FunctionReferences)
+                        ? ValType::ref(false, HeapType(module_.functions[op.index].type))
+                        : ValType::funcref());
     break;
   case 0x6a: binary(Op::I32Add, ValType::i32()); break;
   case 0x6b: binary(Op::I32Sub, ValType::i32()); break;
@@ -594,7 +623,8 @@ bool ModuleReader::const_operator(ConstExpr& expr, std::vector<ValType>& stack) 
     [[fallthrough]];
   default:
     // Any other operator is either no operator at all or not constant; both are refused here.
-    return in_.ok() && in_.fail_at(byte >= 0x27 && byte < 0x28 ? ErrorCode::Malformed : ErrorCode::Invalid, item_offset_, "constant expression required");
+    return in_.ok() && in_.fail_at(byte >= 0x27 && byte < 0x28 ? ErrorCode::Malformed : ErrorCode::Invalid,
+                                   item_offset_, "constant expression required");
   }
   expr.push_back(op);
   return in_.ok();
@@ -605,7 +635,8 @@ bool is_core_module(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= sizeof kHeader && std::equal(std::begin(kHeader), std::end(kHeader), bytes.begin());
 }
 
-base::Result<Module> read_module(std::span<const std::uint8_t> bytes, const Features& features, std::uint64_t file_offset) {
+base::Result<Module> read_module(std::span<const std::uint8_t> bytes, const Features& features,
+                                 std::uint64_t file_offset) {
   return ModuleReader(bytes, features, file_offset).run();
 }
 

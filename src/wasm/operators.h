@@ -46,26 +46,17 @@ constexpr Signature parse_signature(std::string_view text) {
     }
     ValType type = ValType::bottom();
     std::size_t length = 3;
-    if (text[0] == 'm')
-      length = 1;
-    else if (text[0] == 'v')
-      type = ValType::v128(), length = 4;
-    else if (text.starts_with("i32"))
-      type = ValType::i32();
-    else if (text.starts_with("i64"))
-      type = ValType::i64();
-    else if (text.starts_with("f32"))
-      type = ValType::f32();
-    else if (text.starts_with("f64"))
-      type = ValType::f64();
-    else
-      throw "a signature that is none";
+    if (text[0] == 'm') length = 1;
+    else if (text[0] == 'v') type = ValType::v128(), length = 4;
+    else if (text.starts_with("i32")) type = ValType::i32();
+    else if (text.starts_with("i64")) type = ValType::i64();
+    else if (text.starts_with("f32")) type = ValType::f32();
+    else if (text.starts_with("f64")) type = ValType::f64();
+    else throw "a signature that is none";
     text.remove_prefix(length);
     std::uint8_t raw = static_cast<std::uint8_t>(type.raw());
-    if (after)
-      signature.results[signature.result_count++] = raw;
-    else
-      signature.params[signature.param_count++] = raw;
+    if (after) signature.results[signature.result_count++] = raw;
+    else signature.params[signature.param_count++] = raw;
   }
   return signature;
 }
@@ -79,8 +70,6 @@ struct OpInfo {
 };
 
 const OpInfo& op_info(Op op);
-inline std::string_view op_text(Op op) {
-  return op_info(op).text;
-}
+inline std::string_view op_text(Op op) { return op_info(op).text; }
 
 } // namespace cusp::wasm

@@ -10,7 +10,8 @@ namespace cusp::wasm {
 namespace {
 
 std::string_view abstract_name(AbstractHeapType kind) {
-  constexpr std::string_view kNames[] = {"func", "extern", "any", "eq", "i31", "struct", "array", "exn", "none", "nofunc", "noextern", "noexn", "bottom"};
+  constexpr std::string_view kNames[] = {"func", "extern", "any",    "eq",       "i31",   "struct", "array",
+                                         "exn",  "none",   "nofunc", "noextern", "noexn", "bottom"};
   return kNames[static_cast<unsigned>(kind)];
 }
 
@@ -30,7 +31,8 @@ std::string ValType::to_string() const {
   HeapType heap_type = heap();
   if (is_nullable() && !heap_type.is_concrete() && heap_type.abstract() <= AbstractHeapType::Exn)
     return fmt::format("{}ref", abstract_name(heap_type.abstract()));
-  std::string name = heap_type.is_concrete() ? fmt::format("{}", heap_type.index().value) : std::string(abstract_name(heap_type.abstract()));
+  std::string name = heap_type.is_concrete() ? fmt::format("{}", heap_type.index().value)
+                                             : std::string(abstract_name(heap_type.abstract()));
   return fmt::format("(ref {}{})", is_nullable() ? "null " : "", name);
 }
 

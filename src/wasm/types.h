@@ -51,7 +51,7 @@ public:
   constexpr bool is_concrete() const { return (bits_ & 1) != 0; }
   constexpr AbstractHeapType abstract() const {
     return static_cast<AbstractHeapType>(bits_ >> 1);
-  }                                                                   // REQUIRES: !is_concrete()
+  } // REQUIRES: !is_concrete()
   constexpr TypeIndex index() const { return TypeIndex(bits_ >> 1); } // REQUIRES: is_concrete()
   constexpr std::uint32_t bits() const { return bits_; }
   constexpr bool operator==(const HeapType&) const = default;

@@ -31,7 +31,8 @@ bool FunctionValidator::check_If(BlockImm& imm) {
 }
 
 bool FunctionValidator::check_Else(FrameImm& imm) {
-  if (control_.back().kind != FrameKind::If) return cursor_.fail_at(ErrorCode::Malformed, op_offset_, "else without if");
+  if (control_.back().kind != FrameKind::If)
+    return cursor_.fail_at(ErrorCode::Malformed, op_offset_, "else without if");
   if (!next_arm(imm, FrameKind::Else)) return false;
   control_.back().entered_reachable = imm.frame.entered_reachable;
   control_.back().unreachable = !imm.frame.entered_reachable;
@@ -44,7 +45,8 @@ bool FunctionValidator::check_End(FrameImm& imm) {
   if (imm.frame.kind == FrameKind::If && !std::equal(params.begin(), params.end(), results.begin(), results.end()))
     return invalid("type mismatch: an if without else gives what it takes");
   push(results);
-  if (control_.empty() && !cursor_.at_end()) return cursor_.fail(ErrorCode::Malformed, "operators remain after the end of the function");
+  if (control_.empty() && !cursor_.at_end())
+    return cursor_.fail(ErrorCode::Malformed, "operators remain after the end of the function");
   return true;
 }
 
@@ -94,9 +96,11 @@ bool FunctionValidator::check_call(const FuncType& type) {
 }
 
 bool FunctionValidator::check_tail_call(const FuncType& type) {
-  if (type.results.size() != type_->results.size()) return invalid("type mismatch: a tail call gives other results than its function");
+  if (type.results.size() != type_->results.size())
+    return invalid("type mismatch: a tail call gives other results than its function");
   for (std::size_t i = 0; i < type.results.size(); ++i)
-    if (!module_.is_subtype(type.results[i], type_->results[i])) return type_mismatch(type_->results[i], type.results[i]);
+    if (!module_.is_subtype(type.results[i], type_->results[i]))
+      return type_mismatch(type_->results[i], type.results[i]);
   if (!pop(type.params)) return false;
   set_unreachable();
   return true;
@@ -133,7 +137,8 @@ bool FunctionValidator::check_BrOnNull(RefLabelImm& imm) {
 bool FunctionValidator::check_BrOnNonNull(RefLabelImm& imm) {
   if (!pop_ref(imm.type) || !check_depth(imm.depth)) return false;
   std::span<const ValType> types = frame_at(imm.depth).label_types();
-  if (types.empty() || !types.back().is_ref()) return invalid("type mismatch: the label of br_on_non_null takes no reference");
+  if (types.empty() || !types.back().is_ref())
+    return invalid("type mismatch: the label of br_on_non_null takes no reference");
   ValType passed = imm.type.is_bottom() ? imm.type : imm.type.with_nullable(false);
   if (!module_.is_subtype(passed, types.back())) return type_mismatch(types.back(), passed);
   return check_top(types.first(types.size() - 1));
@@ -145,7 +150,8 @@ bool FunctionValidator::check_Select(OperandImm& imm) {
   ValType first, second;
   if (!pop(ValType::i32()) || !pop_any(second) || !pop_any(first)) return false;
   auto plain = [](ValType type) { return type.is_number() || type.is_vector() || type.is_bottom(); };
-  if (!plain(first) || !plain(second)) return invalid("type mismatch: select without a type takes numbers and vectors only");
+  if (!plain(first) || !plain(second))
+    return invalid("type mismatch: select without a type takes numbers and vectors only");
   if (first != second && !first.is_bottom() && !second.is_bottom()) return type_mismatch(first, second);
   imm.type = first.is_bottom() ? second : first;
   push(imm.type);
@@ -159,7 +165,8 @@ bool FunctionValidator::check_Select(SelectTypeImm& imm) {
 }
 
 bool FunctionValidator::check_LocalGet(LocalImm& imm) {
-  if (!initialised_.empty() && !initialised_[imm.local.value]) return invalid(fmt::format("uninitialized local {}", imm.local.value));
+  if (!initialised_.empty() && !initialised_[imm.local.value])
+    return invalid(fmt::format("uninitialized local {}", imm.local.value));
   push(imm.type);
   return true;
 }
@@ -178,7 +185,8 @@ bool FunctionValidator::check_GlobalGet(GlobalImm& imm) {
   return true;
 }
 bool FunctionValidator::check_GlobalSet(GlobalImm& imm) {
-  if (!module_.globals[imm.global.value].type.is_mutable) return invalid(fmt::format("global {} is immutable", imm.global.value));
+  if (!module_.globals[imm.global.value].type.is_mutable)
+    return invalid(fmt::format("global {} is immutable", imm.global.value));
   return pop(imm.type);
 }
 

@@ -54,8 +54,11 @@ bool FunctionValidator::check_RefIsNull(OperandImm& imm) {
   return true;
 }
 bool FunctionValidator::check_RefFunc(FuncImm& imm) {
-  if (!module_.declared_funcs[imm.func.value]) return invalid(fmt::format("undeclared function reference {}", imm.func.value));
-  push(module_.features.has(Feature::FunctionReferences) ? ValType::ref(false, HeapType(module_.functions[imm.func.value].type)) : ValType::funcref());
+  if (!module_.declared_funcs[imm.func.value])
+    return invalid(fmt::format("undeclared function reference {}", imm.func.value));
+  push(module_.features.has(Feature::FunctionReferences)
+           ? ValType::ref(false, HeapType(module_.functions[imm.func.value].type))
+           : ValType::funcref());
   return true;
 }
 bool FunctionValidator::check_RefAsNonNull(OperandImm& imm) {

@@ -62,9 +62,7 @@ TEST(Artifact, OpensFromMemory) {
   EXPECT_EQ((*artifact)->name(), "memory");
 }
 
-TEST(Artifact, WritesTheSameBytesTwice) {
-  EXPECT_EQ(sample_bytes(), sample_bytes());
-}
+TEST(Artifact, WritesTheSameBytesTwice) { EXPECT_EQ(sample_bytes(), sample_bytes()); }
 
 TEST(Artifact, TellsArtifactsFromWasm) {
   EXPECT_TRUE(looks_like_artifact(sample_bytes()));
@@ -115,10 +113,8 @@ TEST(Artifact, HeaderCheckFindsDamagedMetadataButTrustsCode) {
     bool in_full_sum = i >= 1200 && i < 1208; // the only bytes of the header page that Verify::Header has no use for
     ASSERT_TRUE(i >= 4096 || in_full_sum) << "damage in the header page went unseen: byte " << i;
     GuestFrame frames[4];
-    for (std::uint32_t at = 0; at < 64; ++at)
-      lookup_trap_site((*artifact)->trap_table(), at, frames);
-    for (std::uint32_t f = 0; f < 4; ++f)
-      (*artifact)->function_name(0, f);
+    for (std::uint32_t at = 0; at < 64; ++at) lookup_trap_site((*artifact)->trap_table(), at, frames);
+    for (std::uint32_t f = 0; f < 4; ++f) (*artifact)->function_name(0, f);
   }
   EXPECT_GT(opened, 0u);
 }
@@ -184,8 +180,7 @@ TEST(Artifact, ObjdumpShowsGuestSymbols) {
     if (std::system((std::string("command -v ") + tool + " >/dev/null").c_str()) != 0) continue;
     FILE* pipe = popen((std::string(tool) + " -d " + file.path()).c_str(), "r");
     std::string text;
-    for (char buffer[4096]; std::size_t n = fread(buffer, 1, sizeof buffer, pipe);)
-      text.append(buffer, n);
+    for (char buffer[4096]; std::size_t n = fread(buffer, 1, sizeof buffer, pipe);) text.append(buffer, n);
     EXPECT_EQ(pclose(pipe), 0);
     EXPECT_NE(text.find("wasm[0]::answer"), std::string::npos) << text.substr(0, 2000);
     return;

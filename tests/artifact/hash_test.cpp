@@ -47,8 +47,7 @@ TEST(Checksum, EveryBitMatters) {
 TEST(Cpu, FeaturesAreSortedAndKnown) {
   auto features = host_cpu_features();
   EXPECT_TRUE(std::ranges::is_sorted(features));
-  for (const auto& feature : features)
-    EXPECT_TRUE(host_has_feature(feature));
+  for (const auto& feature : features) EXPECT_TRUE(host_has_feature(feature));
   EXPECT_FALSE(host_has_feature("avx1024"));
 #if defined(__x86_64__)
   EXPECT_EQ(host_has_feature("avx2"), __builtin_cpu_supports("avx2") != 0);

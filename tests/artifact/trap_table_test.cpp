@@ -60,8 +60,7 @@ TEST(TrapTable, ManyRandomSites) {
     for (std::uint32_t at : {sites[i].text_offset, last}) {
       auto frames = lookup(table, at);
       ASSERT_EQ(frames.size(), sites[i].frames.size()) << i;
-      for (std::size_t f = 0; f < frames.size(); ++f)
-        ASSERT_TRUE(frames[f] == sites[i].frames[f]);
+      for (std::size_t f = 0; f < frames.size(); ++f) ASSERT_TRUE(frames[f] == sites[i].frames[f]);
     }
   }
 }
@@ -73,8 +72,7 @@ TEST(TrapTable, DamageNeverCrashes) {
   for (std::size_t i = 0; i < table.size(); ++i) {
     auto damaged = table;
     damaged[i] ^= static_cast<std::uint8_t>(1 + random() % 255);
-    for (std::uint32_t at = 0; at < 40000; at += 997)
-      lookup(damaged, at);
+    for (std::uint32_t at = 0; at < 40000; at += 997) lookup(damaged, at);
     damaged.resize(i);
     EXPECT_TRUE(lookup(damaged, 5000).empty());
   }

@@ -56,9 +56,7 @@ template <class T> void expect_both_ways(const T& value, auto equal) {
   EXPECT_TRUE(equal(Abi<T>::lift_flat(cx, flat), value));
   EXPECT_FALSE(cx.trapped()) << cx.trap_info().message;
 }
-template <class T> void expect_both_ways(const T& value) {
-  expect_both_ways<T>(value, std::equal_to<T>());
-}
+template <class T> void expect_both_ways(const T& value) { expect_both_ways<T>(value, std::equal_to<T>()); }
 
 TEST(Abi, NumbersGoBothWays) {
   expect_both_ways<bool>(true);
@@ -256,9 +254,7 @@ struct Encoded {
   std::string bytes;
   std::uint32_t units;
 };
-std::string wide(std::u16string_view text) {
-  return {reinterpret_cast<const char*>(text.data()), text.size() * 2};
-}
+std::string wide(std::u16string_view text) { return {reinterpret_cast<const char*>(text.data()), text.size() * 2}; }
 constexpr std::uint32_t kTag = 0x80000000;
 
 TEST(Strings, AllEncodingsLift) {
@@ -398,18 +394,15 @@ TEST(Handles, ManyLendersAreAllReleased) {
   abi::ValRaw slots[20];
   {
     Use cx(memory);
-    for (auto& slot : slots)
-      Abi<Own<Counted>>::lower_flat(cx, &slot, make_own<Counted>(alive));
+    for (auto& slot : slots) Abi<Own<Counted>>::lower_flat(cx, &slot, make_own<Counted>(alive));
   }
   {
     Use cx(memory);
     for (auto& slot : slots)
-      for (int twice = 0; twice < 2; ++twice)
-        Abi<Borrow<Counted>>::lift_flat(cx, &slot);
+      for (int twice = 0; twice < 2; ++twice) Abi<Borrow<Counted>>::lift_flat(cx, &slot);
     EXPECT_EQ(memory.state.handles.get(slots[19].i32)->lends, 2u);
   }
-  for (auto& slot : slots)
-    EXPECT_EQ(memory.state.handles.get(slot.i32)->lends, 0u);
+  for (auto& slot : slots) EXPECT_EQ(memory.state.handles.get(slot.i32)->lends, 0u);
   memory.state.handles.clear();
   EXPECT_EQ(alive, 0);
 }
@@ -433,8 +426,7 @@ TEST(ResourceTable, FreedIndicesComeBackLastInFirstOut) {
   ResourceTable table;
   TableEntry entry;
   entry.kind = TableEntry::Kind::Resource;
-  for (std::uint32_t i = 1; i <= 4; ++i)
-    EXPECT_EQ(table.add(entry), i);
+  for (std::uint32_t i = 1; i <= 4; ++i) EXPECT_EQ(table.add(entry), i);
   table.remove(2), table.remove(4);
   EXPECT_EQ(table.get(2), nullptr);
   EXPECT_EQ(table.add(entry), 4u);

@@ -20,9 +20,7 @@ namespace {
 using namespace shapes;
 using component::TypeKind;
 
-std::uint32_t add(std::uint32_t a, std::uint32_t b) {
-  return a + b;
-}
+std::uint32_t add(std::uint32_t a, std::uint32_t b) { return a + b; }
 std::expected<std::string, Fault> name_of(CallContext&, Borrow<File> self, bool fail) {
   if (fail) return std::unexpected(Fault::Access);
   return self->name;
@@ -131,8 +129,7 @@ TEST(Bind, SignaturesAreComparedByStructure) {
   auto fits = [&](std::string_view name, std::vector<component::ValType> params,
                   std::optional<component::ValType> result) {
     component::FuncType type;
-    for (auto p : params)
-      type.params.push_back({"p", p});
+    for (auto p : params) type.params.push_back({"p", p});
     type.result = result;
     return matches(*b.io.find_func(name)->desc, t.table, type, resources);
   };

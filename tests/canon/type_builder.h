@@ -32,14 +32,12 @@ struct TypeBuilder {
   }
   Type names(Kind kind, std::vector<std::string> names) {
     std::vector<component::Label> labels;
-    for (auto& name : names)
-      labels.push_back({std::move(name), {}});
+    for (auto& name : names) labels.push_back({std::move(name), {}});
     return labelled(kind, std::move(labels));
   }
   Type tuple(std::vector<Type> members) {
     std::vector<component::Label> labels;
-    for (Type member : members)
-      labels.push_back({"", member});
+    for (Type member : members) labels.push_back({"", member});
     return labelled(Kind::Tuple, std::move(labels));
   }
 };

@@ -127,8 +127,7 @@ TEST(Wave, SaysWhatIsWrongAndWhere) {
   }
   std::string deep(5000, '[');
   auto type = kU8;
-  for (int i = 0; i < 200; ++i)
-    type = s.t.list(type);
+  for (int i = 0; i < 200; ++i) type = s.t.list(type);
   EXPECT_EQ(parse_wave(deep, s.t.table, type).error().message, "the value is nested too deeply");
 }
 

@@ -12,7 +12,8 @@ CUSP_IMPORT(CUSP_HTTP_TYPES, "[method]outgoing-request.set-path-with-query")
 int32_t set_path(int32_t self, int32_t some, const char* text, size_t size);
 CUSP_IMPORT(CUSP_HTTP_TYPES, "[method]outgoing-request.set-scheme")
 int32_t set_scheme(int32_t self, int32_t some, int32_t which, const char* text, size_t size);
-CUSP_IMPORT("wasi:http/outgoing-handler@0.2.0", "handle") void handle(int32_t request, int32_t some, int32_t options, void* ret);
+CUSP_IMPORT("wasi:http/outgoing-handler@0.2.0", "handle")
+void handle(int32_t request, int32_t some, int32_t options, void* ret);
 CUSP_IMPORT(CUSP_HTTP_TYPES, "[method]future-incoming-response.subscribe") int32_t subscribe(int32_t self);
 CUSP_IMPORT(CUSP_HTTP_TYPES, "[method]future-incoming-response.get") void get(int32_t self, void* ret);
 CUSP_IMPORT(CUSP_HTTP_TYPES, "[method]incoming-response.status") int32_t status(int32_t self);
@@ -146,7 +147,8 @@ void handle(Request& request, Response& response) {
   else if (path == View("/headers"))
     request.each_header([&](HeaderEntry e) { response.write(Text().add(e.name).add(": ").add(e.value).add("\n")); });
   else if (path == View("/status")) response.status(static_cast<int>(parse_number(query_value(query, "code"), 200)));
-  else if (path == View("/fib")) response.write(Text().add_number(fibonacci(static_cast<uint32_t>(parse_number(query_value(query, "n"))))));
+  else if (path == View("/fib"))
+    response.write(Text().add_number(fibonacci(static_cast<uint32_t>(parse_number(query_value(query, "n"))))));
   else if (path == View("/large")) large(query, response);
   else if (path == View("/env"))
     each_variable([&](Variable v) { response.write(Text().add(v.name).add("=").add(v.value).add("\n")); });

@@ -137,11 +137,14 @@ TEST(HttpServer, PipelinedRequestsAreAnsweredInOrder) {
 TEST(HttpServer, EchoesByLengthAndChunked) {
   Served served;
   std::string body(70'000, 'b');
-  std::string reply = served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nConnection: close\r\n\r\n" + body, false);
+  std::string reply =
+      served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\nConnection: close\r\n\r\n" + body, false);
   EXPECT_EQ(count(reply, "b"), 70'000u);
   EXPECT_THAT(reply, EndsWith("\r\n0\r\n\r\n"));
   reply = served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
-                     "3\r\nabc\r\n5;ext=1\r\ndefgh\r\n0\r\nX-Sum: 8\r\n\r\n" + std::string(kHelloClose), false);
+                     "3\r\nabc\r\n5;ext=1\r\ndefgh\r\n0\r\nX-Sum: 8\r\n\r\n" +
+                         std::string(kHelloClose),
+                     false);
   EXPECT_THAT(reply, HasSubstr("abc"));
   EXPECT_THAT(reply, HasSubstr("defgh"));
   EXPECT_THAT(reply, HasSubstr("0\r\nX-Sum: 8\r\n\r\n"));
@@ -150,7 +153,9 @@ TEST(HttpServer, EchoesByLengthAndChunked) {
 
 TEST(HttpServer, WaitsForContinueOnlyWhenTheBodyIsWanted) {
   Served served;
-  std::string reply = served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", false);
+  std::string reply = served.ask(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+      false);
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"));
   reply = served.ask("POST /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", false);
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK"));
@@ -183,7 +188,8 @@ TEST(HttpServer, AnUnfinishedResponseIsCutShort) {
   std::string reply = served.ask("GET /half HTTP/1.1\r\nHost: a\r\n\r\n", false);
   EXPECT_THAT(reply, HasSubstr("half"));
   EXPECT_EQ(reply.find("0\r\n\r\n"), std::string::npos);
-  EXPECT_THAT(served.ask("GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false), StartsWith("HTTP/1.1 500"));
+  EXPECT_THAT(served.ask("GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
+              StartsWith("HTTP/1.1 500"));
 }
 
 TEST(HttpServer, RefusesWhatIsMalformed) {
@@ -208,8 +214,10 @@ TEST(HttpServer, RefusesWhatIsMalformed) {
       {"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400"},
       {"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
   };
-  for (const Case& c : cases) EXPECT_THAT(served.ask(c.request), StartsWith(std::string("HTTP/1.1 ") + c.status)) << c.request;
-  std::string bad_chunk = served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n");
+  for (const Case& c : cases)
+    EXPECT_THAT(served.ask(c.request), StartsWith(std::string("HTTP/1.1 ") + c.status)) << c.request;
+  std::string bad_chunk =
+      served.ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n");
   EXPECT_EQ(bad_chunk.find("0\r\n\r\n"), std::string::npos);
 }
 

@@ -85,8 +85,7 @@ private:
 template <class Kind> unsigned count(const llvm::Function& function) {
   unsigned n = 0;
   for (const llvm::BasicBlock& block : function)
-    for (const llvm::Instruction& instruction : block)
-      n += llvm::isa<Kind>(instruction);
+    for (const llvm::Instruction& instruction : block) n += llvm::isa<Kind>(instruction);
   return n;
 }
 

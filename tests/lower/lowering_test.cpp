@@ -236,8 +236,7 @@ TEST(TrapStubs, OneForEachTrapAtItsPlace) {
   compile::GroupLowering::emit_trap_stubs(module);
   const std::string text = module.getModuleInlineAsm();
   std::size_t stubs = 0;
-  for (std::size_t at = text.find("ud2"); at != std::string::npos; at = text.find("ud2", at + 1))
-    ++stubs;
+  for (std::size_t at = text.find("ud2"); at != std::string::npos; at = text.find("ud2", at + 1)) ++stubs;
   EXPECT_EQ(stubs, abi::kTrapCount);
 }
 

@@ -11,9 +11,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 inline constexpr std::uint8_t kI32 = 0x7f, kI64 = 0x7e, kF32 = 0x7d, kF64 = 0x7c, kV128 = 0x7b, kFuncref = 0x70;
 
-inline void append(Bytes& to, const Bytes& bytes) {
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
+inline void append(Bytes& to, const Bytes& bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
 inline Bytes leb(std::uint64_t value) {
   Bytes out;
@@ -44,8 +42,7 @@ public:
   std::uint32_t func(std::uint32_t type, const Bytes& code, const Bytes& locals = {}) {
     add(functions_, leb(type));
     Bytes body = leb(locals.size());
-    for (std::uint8_t local : locals)
-      body.push_back(1), body.push_back(local);
+    for (std::uint8_t local : locals) body.push_back(1), body.push_back(local);
     append(body, code);
     body.push_back(0x0b);
     Bytes entry = leb(body.size());

@@ -49,10 +49,8 @@ void FunctionLowering::call(const Signature& signature, Callee callee, bool is_t
     return group_.unpack_results(ir, signature, call, vmctx_, stack_);
   }
   call->setTailCallKind(llvm::CallInst::TCK_MustTail);
-  if (call->getType()->isVoidTy())
-    ir.CreateRetVoid();
-  else
-    ir.CreateRet(call);
+  if (call->getType()->isVoidTy()) ir.CreateRetVoid();
+  else ir.CreateRet(call);
 }
 
 void FunctionLowering::on_Call(const wasm::OpContext& op, const wasm::FuncImm& imm) {

@@ -11,8 +11,7 @@ void FunctionLowering::begin_control(llvm::BasicBlock* target, std::size_t param
   controls_.push_back({target, nullptr, height, static_cast<std::uint32_t>(phis_.size()),
                        static_cast<std::uint32_t>(label_types.size()),
                        static_cast<std::uint32_t>(saved_params_.size())});
-  for (wasm::ValType type : label_types)
-    phis_.push_back(llvm::PHINode::Create(group_.type(type), 2, "", target));
+  for (wasm::ValType type : label_types) phis_.push_back(llvm::PHINode::Create(group_.type(type), 2, "", target));
 }
 
 // One more edge from the current block to the label. The operands stay on the stack.
@@ -67,8 +66,7 @@ void FunctionLowering::on_Loop(const wasm::OpContext&, const wasm::BlockImm& imm
   branch(control);
   place(header);
   stack_.truncate(control.height);
-  for (std::uint32_t i = 0; i < control.phi_count; ++i)
-    push(phis_[control.first_phi + i]);
+  for (std::uint32_t i = 0; i < control.phi_count; ++i) push(phis_[control.first_phi + i]);
 }
 
 void FunctionLowering::on_If(const wasm::OpContext&, const wasm::BlockImm& imm) {
@@ -104,8 +102,7 @@ void FunctionLowering::on_End(const wasm::OpContext&, const wasm::FrameImm& imm)
     has_dead_blocks_ = true;
     place(dead);
     stack_.truncate(control.height);
-    for (wasm::ValType type : imm.frame.type.results())
-      push(llvm::PoisonValue::get(group_.type(type)));
+    for (wasm::ValType type : imm.frame.type.results()) push(llvm::PoisonValue::get(group_.type(type)));
     return;
   }
   if (imm.reachable) branch(control);
@@ -120,13 +117,9 @@ void FunctionLowering::on_End(const wasm::OpContext&, const wasm::FrameImm& imm)
   join(control);
 }
 
-void FunctionLowering::on_Br(const wasm::OpContext&, const wasm::LabelImm& imm) {
-  branch(label(imm.depth));
-}
+void FunctionLowering::on_Br(const wasm::OpContext&, const wasm::LabelImm& imm) { branch(label(imm.depth)); }
 
-void FunctionLowering::on_Return(const wasm::OpContext&, const wasm::NoImm&) {
-  branch(controls_.front());
-}
+void FunctionLowering::on_Return(const wasm::OpContext&, const wasm::NoImm&) { branch(controls_.front()); }
 
 void FunctionLowering::on_BrIf(const wasm::OpContext&, const wasm::LabelImm& imm) {
   Value* is_true = condition(pop());

@@ -80,10 +80,8 @@ void FunctionLowering::truncate(const wasm::OpContext& op, llvm::IntegerType* to
   const double high = std::ldexp(1.0, is_signed ? width - 1 : width);
   double low = -1.0;
   // MIN - 1 where the format has it, the next number below MIN otherwise.
-  if (is_signed && is_f32)
-    low = std::nextafter(static_cast<float>(-high), -HUGE_VALF);
-  else if (is_signed)
-    low = width == 32 ? -high - 1.0 : std::nextafter(-high, -HUGE_VAL);
+  if (is_signed && is_f32) low = std::nextafter(static_cast<float>(-high), -HUGE_VALF);
+  else if (is_signed) low = width == 32 ? -high - 1.0 : std::nextafter(-high, -HUGE_VAL);
   auto bound = [&](double limit) { return llvm::ConstantFP::get(value->getType(), limit); };
   Value* in_range = ir.CreateAnd(ir.CreateFCmpOGT(value, bound(low)), ir.CreateFCmpOLT(value, bound(high)));
   llvm::BasicBlock* bad = new_block();
@@ -101,54 +99,22 @@ void FunctionLowering::truncate_saturating(llvm::Type* to, bool is_signed) {
   push(ir.CreateIntrinsic(is_signed ? Intrinsic::fptosi_sat : Intrinsic::fptoui_sat, {to, value->getType()}, {value}));
 }
 
-LOWER(I32TruncF32S) {
-  truncate(*op_, types.i32, true);
-}
-LOWER(I32TruncF32U) {
-  truncate(*op_, types.i32, false);
-}
-LOWER(I32TruncF64S) {
-  truncate(*op_, types.i32, true);
-}
-LOWER(I32TruncF64U) {
-  truncate(*op_, types.i32, false);
-}
-LOWER(I64TruncF32S) {
-  truncate(*op_, types.i64, true);
-}
-LOWER(I64TruncF32U) {
-  truncate(*op_, types.i64, false);
-}
-LOWER(I64TruncF64S) {
-  truncate(*op_, types.i64, true);
-}
-LOWER(I64TruncF64U) {
-  truncate(*op_, types.i64, false);
-}
-LOWER(I32TruncSatF32S) {
-  truncate_saturating(types.i32, true);
-}
-LOWER(I32TruncSatF32U) {
-  truncate_saturating(types.i32, false);
-}
-LOWER(I32TruncSatF64S) {
-  truncate_saturating(types.i32, true);
-}
-LOWER(I32TruncSatF64U) {
-  truncate_saturating(types.i32, false);
-}
-LOWER(I64TruncSatF32S) {
-  truncate_saturating(types.i64, true);
-}
-LOWER(I64TruncSatF32U) {
-  truncate_saturating(types.i64, false);
-}
-LOWER(I64TruncSatF64S) {
-  truncate_saturating(types.i64, true);
-}
-LOWER(I64TruncSatF64U) {
-  truncate_saturating(types.i64, false);
-}
+LOWER(I32TruncF32S) { truncate(*op_, types.i32, true); }
+LOWER(I32TruncF32U) { truncate(*op_, types.i32, false); }
+LOWER(I32TruncF64S) { truncate(*op_, types.i32, true); }
+LOWER(I32TruncF64U) { truncate(*op_, types.i32, false); }
+LOWER(I64TruncF32S) { truncate(*op_, types.i64, true); }
+LOWER(I64TruncF32U) { truncate(*op_, types.i64, false); }
+LOWER(I64TruncF64S) { truncate(*op_, types.i64, true); }
+LOWER(I64TruncF64U) { truncate(*op_, types.i64, false); }
+LOWER(I32TruncSatF32S) { truncate_saturating(types.i32, true); }
+LOWER(I32TruncSatF32U) { truncate_saturating(types.i32, false); }
+LOWER(I32TruncSatF64S) { truncate_saturating(types.i32, true); }
+LOWER(I32TruncSatF64U) { truncate_saturating(types.i32, false); }
+LOWER(I64TruncSatF32S) { truncate_saturating(types.i64, true); }
+LOWER(I64TruncSatF32U) { truncate_saturating(types.i64, false); }
+LOWER(I64TruncSatF64S) { truncate_saturating(types.i64, true); }
+LOWER(I64TruncSatF64U) { truncate_saturating(types.i64, false); }
 
 #define CONVERT(Name, to, direction) UNARY(Name, ir.Create##direction(a, types.to))
 CONVERT(F32ConvertI32S, f32, SIToFP)

@@ -29,10 +29,8 @@ void FunctionLowering::lower_plain(const wasm::OpContext& op) {
   static constexpr Member kMembers[] = {
 #define OP(encoding, Name, text, Imm, signature, feature, lowering)                                                    \
   []() -> Member {                                                                                                     \
-    if constexpr (is_plain(#lowering))                                                                                 \
-      return &FunctionLowering::lower_op<wasm::Op::Name>;                                                              \
-    else                                                                                                               \
-      return nullptr;                                                                                                  \
+    if constexpr (is_plain(#lowering)) return &FunctionLowering::lower_op<wasm::Op::Name>;                             \
+    else return nullptr;                                                                                               \
   }(),
 #include "wasm/operators.def"
   };
@@ -75,8 +73,7 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   std::span<const wasm::ValType> locals = validator.local_types();
   const std::size_t params = validator.function_type().params.size();
   locals_.reserve(locals.size());
-  for (wasm::ValType local : locals)
-    locals_.push_back(ir.CreateAlloca(group_.type(local)));
+  for (wasm::ValType local : locals) locals_.push_back(ir.CreateAlloca(group_.type(local)));
   for (unsigned i = 0; i < locals.size(); ++i) {
     llvm::Type* type = locals_[i]->getAllocatedType();
     ir.CreateStore(i < params ? static_cast<Value*>(function_->getArg(i + 1)) : llvm::Constant::getNullValue(type),
@@ -115,9 +112,7 @@ void FunctionLowering::promote_locals() {
   llvm::PromoteMemToReg(llvm::ArrayRef<llvm::AllocaInst*>(locals_.begin(), locals_.size()), dominators);
 }
 
-llvm::Value* FunctionLowering::pop(llvm::Type* type) {
-  return cast(pop(), type);
-}
+llvm::Value* FunctionLowering::pop(llvm::Type* type) { return cast(pop(), type); }
 
 // Vectors travel in whatever shape they were made; everything else has its type by validation.
 llvm::Value* FunctionLowering::cast(Value* value, llvm::Type* type) {
@@ -130,9 +125,7 @@ llvm::Value* FunctionLowering::condition(Value* value) {
   return ir.CreateIsNotNull(value);
 }
 
-llvm::BasicBlock* FunctionLowering::new_block() {
-  return llvm::BasicBlock::Create(group_.context);
-}
+llvm::BasicBlock* FunctionLowering::new_block() { return llvm::BasicBlock::Create(group_.context); }
 
 void FunctionLowering::place(llvm::BasicBlock* block) {
   function_->insert(function_->end(), block);
@@ -140,9 +133,7 @@ void FunctionLowering::place(llvm::BasicBlock* block) {
 }
 
 // The entry block's end: what is made there is available to the whole body.
-llvm::IRBuilder<> FunctionLowering::at_entry() {
-  return llvm::IRBuilder<>(entry_->getTerminator());
-}
+llvm::IRBuilder<> FunctionLowering::at_entry() { return llvm::IRBuilder<>(entry_->getTerminator()); }
 
 void FunctionLowering::locate(const wasm::OpContext& op) {
   const auto offset = static_cast<unsigned>(op.offset - group_.wasm.file_offset);

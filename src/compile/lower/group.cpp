@@ -79,16 +79,13 @@ const Signature& Group::signature(wasm::TypeIndex index) {
   if (signature->in_registers && kinds.size() == 1) result = signature->results[0];
   if (signature->in_registers && kinds.size() > 1) result = llvm::StructType::get(context, signature->results);
   llvm::SmallVector<llvm::Type*, 8> params{types.ptr};
-  for (wasm::ValType param : func.params)
-    params.push_back(type(param));
+  for (wasm::ValType param : func.params) params.push_back(type(param));
   signature->type = llvm::FunctionType::get(result, params, false);
   slot = std::move(signature);
   return *slot;
 }
 
-const Signature& Group::signature_of(wasm::FuncIndex func) {
-  return signature(wasm.functions[func.value].type);
-}
+const Signature& Group::signature_of(wasm::FuncIndex func) { return signature(wasm.functions[func.value].type); }
 
 void Group::set_common_attributes(llvm::Function& function) {
   function.setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -163,8 +160,7 @@ void Group::unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, ll
   if (count == 0) return;
   if (signature.in_registers && count == 1) return results.push_back(call);
   if (signature.in_registers) {
-    for (unsigned i = 0; i < count; ++i)
-      results.push_back(ir.CreateExtractValue(call, i));
+    for (unsigned i = 0; i < count; ++i) results.push_back(ir.CreateExtractValue(call, i));
     return;
   }
   llvm::Value* area = results_area(ir, vmctx);

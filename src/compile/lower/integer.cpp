@@ -32,12 +32,8 @@ COMPARE_INT(LeU, ULE)
 COMPARE_INT(GeS, SGE)
 COMPARE_INT(GeU, UGE)
 
-LOWER(I32Eqz) {
-  push(ir.CreateZExt(ir.CreateNot(condition(pop())), types.i32));
-}
-LOWER(I64Eqz) {
-  push(ir.CreateZExt(ir.CreateIsNull(pop()), types.i32));
-}
+LOWER(I32Eqz) { push(ir.CreateZExt(ir.CreateNot(condition(pop())), types.i32)); }
+LOWER(I64Eqz) { push(ir.CreateZExt(ir.CreateIsNull(pop()), types.i32)); }
 
 #define BINARY_INT(Name, expression)                                                                                   \
   BINARY(I32##Name, expression)                                                                                        \
@@ -94,30 +90,14 @@ void FunctionLowering::remainder(const wasm::OpContext& op, bool is_signed) {
   push(ir.CreateSRem(dividend, safe));
 }
 
-LOWER(I32DivS) {
-  divide(*op_, true);
-}
-LOWER(I64DivS) {
-  divide(*op_, true);
-}
-LOWER(I32DivU) {
-  divide(*op_, false);
-}
-LOWER(I64DivU) {
-  divide(*op_, false);
-}
-LOWER(I32RemS) {
-  remainder(*op_, true);
-}
-LOWER(I64RemS) {
-  remainder(*op_, true);
-}
-LOWER(I32RemU) {
-  remainder(*op_, false);
-}
-LOWER(I64RemU) {
-  remainder(*op_, false);
-}
+LOWER(I32DivS) { divide(*op_, true); }
+LOWER(I64DivS) { divide(*op_, true); }
+LOWER(I32DivU) { divide(*op_, false); }
+LOWER(I64DivU) { divide(*op_, false); }
+LOWER(I32RemS) { remainder(*op_, true); }
+LOWER(I64RemS) { remainder(*op_, true); }
+LOWER(I32RemU) { remainder(*op_, false); }
+LOWER(I64RemU) { remainder(*op_, false); }
 
 // Wide arithmetic: 128 bits as pairs of i64, the low half first.
 void FunctionLowering::wide_arithmetic(llvm::Instruction::BinaryOps operation) {
@@ -141,17 +121,9 @@ void FunctionLowering::wide_product(bool is_signed) {
   push(ir.CreateTrunc(ir.CreateLShr(result, 64), types.i64));
 }
 
-LOWER(I64Add128) {
-  wide_arithmetic(llvm::Instruction::Add);
-}
-LOWER(I64Sub128) {
-  wide_arithmetic(llvm::Instruction::Sub);
-}
-LOWER(I64MulWideS) {
-  wide_product(true);
-}
-LOWER(I64MulWideU) {
-  wide_product(false);
-}
+LOWER(I64Add128) { wide_arithmetic(llvm::Instruction::Add); }
+LOWER(I64Sub128) { wide_arithmetic(llvm::Instruction::Sub); }
+LOWER(I64MulWideS) { wide_product(true); }
+LOWER(I64MulWideU) { wide_product(false); }
 
 } // namespace cusp::compile

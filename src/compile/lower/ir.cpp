@@ -29,8 +29,7 @@ llvm::MDNode* AccessTags::leaf(llvm::StringRef name) {
 }
 
 llvm::MDNode* AccessTags::memory(std::uint32_t defined) {
-  while (memories_.size() <= defined)
-    memories_.push_back(leaf("memory " + std::to_string(memories_.size())));
+  while (memories_.size() <= defined) memories_.push_back(leaf("memory " + std::to_string(memories_.size())));
   return memories_[defined];
 }
 

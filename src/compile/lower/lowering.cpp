@@ -20,17 +20,11 @@ GroupLowering::GroupLowering(llvm::LLVMContext& context, const llvm::TargetMachi
 
 GroupLowering::~GroupLowering() = default;
 
-base::Result<void> GroupLowering::lower(wasm::DefinedFuncIndex func) {
-  return state_->functions.lower(func);
-}
+base::Result<void> GroupLowering::lower(wasm::DefinedFuncIndex func) { return state_->functions.lower(func); }
 
-void GroupLowering::emit_entry(wasm::TypeIndex type) {
-  emit_entry_trampoline(state_->group, type);
-}
+void GroupLowering::emit_entry(wasm::TypeIndex type) { emit_entry_trampoline(state_->group, type); }
 
-void GroupLowering::emit_host_stub(wasm::TypeIndex type) {
-  compile::emit_host_stub(state_->group, type);
-}
+void GroupLowering::emit_host_stub(wasm::TypeIndex type) { compile::emit_host_stub(state_->group, type); }
 
 std::unique_ptr<llvm::Module> GroupLowering::take() {
   state_->group.debug.finalize();

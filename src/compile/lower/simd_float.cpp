@@ -36,9 +36,7 @@ FLOAT_LANES(F64x2, f64x2, i64x2)
 VECTOR_UNARY(F32x4ConvertI32x4S, i32x4, ir.CreateSIToFP(a, types.f32x4))
 VECTOR_UNARY(F32x4ConvertI32x4U, i32x4, ir.CreateUIToFP(a, types.f32x4))
 
-Value* FunctionLowering::low_pair(Value* lanes) {
-  return ir.CreateShuffleVector(lanes, {0, 1});
-}
+Value* FunctionLowering::low_pair(Value* lanes) { return ir.CreateShuffleVector(lanes, {0, 1}); }
 
 // Two lanes widened to four by zeros.
 Value* FunctionLowering::zero_upper(Value* pair) {

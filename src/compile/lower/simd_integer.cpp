@@ -90,12 +90,8 @@ COMPARE_LANES_UNSIGNED(I32x4, i32x4)
   VECTOR_UNARY(Shape##Neg, shape, ir.CreateNeg(a))                                                                     \
   VECTOR_BINARY(Shape##Add, shape, ir.CreateAdd(a, b))                                                                 \
   VECTOR_BINARY(Shape##Sub, shape, ir.CreateSub(a, b))                                                                 \
-  LOWER(Shape##AllTrue) {                                                                                              \
-    all_true(types.shape);                                                                                             \
-  }                                                                                                                    \
-  LOWER(Shape##Bitmask) {                                                                                              \
-    bitmask(types.shape);                                                                                              \
-  }                                                                                                                    \
+  LOWER(Shape##AllTrue) { all_true(types.shape); }                                                                     \
+  LOWER(Shape##Bitmask) { bitmask(types.shape); }                                                                      \
   VECTOR_SHIFT(Shape##Shl, shape, ir.CreateShl(a, b))                                                                  \
   VECTOR_SHIFT(Shape##ShrS, shape, ir.CreateAShr(a, b))                                                                \
   VECTOR_SHIFT(Shape##ShrU, shape, ir.CreateLShr(a, b))
@@ -141,30 +137,14 @@ SATURATING(I8x16, i8x16)
 SATURATING(I16x8, i16x8)
 
 #define WIDENING(To, to, From, from)                                                                                   \
-  LOWER(To##ExtendLow##From##S) {                                                                                      \
-    extend_half(types.from, types.to, false, true);                                                                    \
-  }                                                                                                                    \
-  LOWER(To##ExtendLow##From##U) {                                                                                      \
-    extend_half(types.from, types.to, false, false);                                                                   \
-  }                                                                                                                    \
-  LOWER(To##ExtendHigh##From##S) {                                                                                     \
-    extend_half(types.from, types.to, true, true);                                                                     \
-  }                                                                                                                    \
-  LOWER(To##ExtendHigh##From##U) {                                                                                     \
-    extend_half(types.from, types.to, true, false);                                                                    \
-  }                                                                                                                    \
-  LOWER(To##ExtmulLow##From##S) {                                                                                      \
-    multiply_halves(types.from, types.to, false, true);                                                                \
-  }                                                                                                                    \
-  LOWER(To##ExtmulLow##From##U) {                                                                                      \
-    multiply_halves(types.from, types.to, false, false);                                                               \
-  }                                                                                                                    \
-  LOWER(To##ExtmulHigh##From##S) {                                                                                     \
-    multiply_halves(types.from, types.to, true, true);                                                                 \
-  }                                                                                                                    \
-  LOWER(To##ExtmulHigh##From##U) {                                                                                     \
-    multiply_halves(types.from, types.to, true, false);                                                                \
-  }
+  LOWER(To##ExtendLow##From##S) { extend_half(types.from, types.to, false, true); }                                    \
+  LOWER(To##ExtendLow##From##U) { extend_half(types.from, types.to, false, false); }                                   \
+  LOWER(To##ExtendHigh##From##S) { extend_half(types.from, types.to, true, true); }                                    \
+  LOWER(To##ExtendHigh##From##U) { extend_half(types.from, types.to, true, false); }                                   \
+  LOWER(To##ExtmulLow##From##S) { multiply_halves(types.from, types.to, false, true); }                                \
+  LOWER(To##ExtmulLow##From##U) { multiply_halves(types.from, types.to, false, false); }                               \
+  LOWER(To##ExtmulHigh##From##S) { multiply_halves(types.from, types.to, true, true); }                                \
+  LOWER(To##ExtmulHigh##From##U) { multiply_halves(types.from, types.to, true, false); }
 WIDENING(I16x8, i16x8, I8x16, i8x16)
 WIDENING(I32x4, i32x4, I16x8, i16x8)
 WIDENING(I64x2, i64x2, I32x4, i32x4)
@@ -176,11 +156,7 @@ void FunctionLowering::add_pairs_unsigned(llvm::FixedVectorType* to) {
   Value* low = ir.CreateAnd(pairs, llvm::ConstantInt::get(to, llvm::APInt::getLowBitsSet(2 * half, half)));
   push(ir.CreateAdd(low, ir.CreateLShr(pairs, half)));
 }
-LOWER(I16x8ExtaddPairwiseI8x16U) {
-  add_pairs_unsigned(types.i16x8);
-}
-LOWER(I32x4ExtaddPairwiseI16x8U) {
-  add_pairs_unsigned(types.i32x4);
-}
+LOWER(I16x8ExtaddPairwiseI8x16U) { add_pairs_unsigned(types.i16x8); }
+LOWER(I32x4ExtaddPairwiseI16x8U) { add_pairs_unsigned(types.i32x4); }
 
 } // namespace cusp::compile

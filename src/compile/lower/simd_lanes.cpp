@@ -10,24 +10,12 @@ void FunctionLowering::splat(Vector* shape) {
   push(ir.CreateVectorSplat(shape->getNumElements(), value));
 }
 
-LOWER(I8x16Splat) {
-  splat(types.i8x16);
-}
-LOWER(I16x8Splat) {
-  splat(types.i16x8);
-}
-LOWER(I32x4Splat) {
-  splat(types.i32x4);
-}
-LOWER(I64x2Splat) {
-  splat(types.i64x2);
-}
-LOWER(F32x4Splat) {
-  splat(types.f32x4);
-}
-LOWER(F64x2Splat) {
-  splat(types.f64x2);
-}
+LOWER(I8x16Splat) { splat(types.i8x16); }
+LOWER(I16x8Splat) { splat(types.i16x8); }
+LOWER(I32x4Splat) { splat(types.i32x4); }
+LOWER(I64x2Splat) { splat(types.i64x2); }
+LOWER(F32x4Splat) { splat(types.f32x4); }
+LOWER(F64x2Splat) { splat(types.f64x2); }
 
 void FunctionLowering::on_SimdExtractLane(const wasm::OpContext& op, const wasm::LaneArg& imm) {
   using wasm::Op;
@@ -65,8 +53,7 @@ void FunctionLowering::on_SimdReplaceLane(const wasm::OpContext& op, const wasm:
 
 void FunctionLowering::on_SimdShuffle(const wasm::OpContext&, const wasm::ShuffleImm& imm) {
   int lanes[16];
-  for (unsigned i = 0; i < 16; ++i)
-    lanes[i] = imm.lanes[i];
+  for (unsigned i = 0; i < 16; ++i) lanes[i] = imm.lanes[i];
   Value* b = pop(types.i8x16);
   Value* a = pop(types.i8x16);
   push(ir.CreateShuffleVector(a, b, lanes));

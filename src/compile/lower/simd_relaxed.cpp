@@ -6,41 +6,19 @@ namespace cusp::compile {
 
 using llvm::Value;
 
-LOWER(I8x16RelaxedSwizzle) {
-  lower_op<wasm::Op::I8x16Swizzle>();
-}
-LOWER(I32x4RelaxedTruncF32x4S) {
-  lower_op<wasm::Op::I32x4TruncSatF32x4S>();
-}
-LOWER(I32x4RelaxedTruncF32x4U) {
-  lower_op<wasm::Op::I32x4TruncSatF32x4U>();
-}
-LOWER(I32x4RelaxedTruncF64x2SZero) {
-  lower_op<wasm::Op::I32x4TruncSatF64x2SZero>();
-}
-LOWER(I32x4RelaxedTruncF64x2UZero) {
-  lower_op<wasm::Op::I32x4TruncSatF64x2UZero>();
-}
-LOWER(I16x8RelaxedQ15mulrS) {
-  lower_op<wasm::Op::I16x8Q15mulrSatS>();
-}
-LOWER(F32x4RelaxedMin) {
-  lower_op<wasm::Op::F32x4Pmin>();
-}
-LOWER(F32x4RelaxedMax) {
-  lower_op<wasm::Op::F32x4Pmax>();
-}
-LOWER(F64x2RelaxedMin) {
-  lower_op<wasm::Op::F64x2Pmin>();
-}
-LOWER(F64x2RelaxedMax) {
-  lower_op<wasm::Op::F64x2Pmax>();
-}
+LOWER(I8x16RelaxedSwizzle) { lower_op<wasm::Op::I8x16Swizzle>(); }
+LOWER(I32x4RelaxedTruncF32x4S) { lower_op<wasm::Op::I32x4TruncSatF32x4S>(); }
+LOWER(I32x4RelaxedTruncF32x4U) { lower_op<wasm::Op::I32x4TruncSatF32x4U>(); }
+LOWER(I32x4RelaxedTruncF64x2SZero) { lower_op<wasm::Op::I32x4TruncSatF64x2SZero>(); }
+LOWER(I32x4RelaxedTruncF64x2UZero) { lower_op<wasm::Op::I32x4TruncSatF64x2UZero>(); }
+LOWER(I16x8RelaxedQ15mulrS) { lower_op<wasm::Op::I16x8Q15mulrSatS>(); }
+LOWER(F32x4RelaxedMin) { lower_op<wasm::Op::F32x4Pmin>(); }
+LOWER(F32x4RelaxedMax) { lower_op<wasm::Op::F32x4Pmax>(); }
+LOWER(F64x2RelaxedMin) { lower_op<wasm::Op::F64x2Pmin>(); }
+LOWER(F64x2RelaxedMax) { lower_op<wasm::Op::F64x2Pmax>(); }
 
 #define LANESELECT(Name)                                                                                               \
-  LOWER(Name) {                                                                                                        \
-    lower_op<wasm::Op::V128Bitselect>();                                                                               \
-  }
+  LOWER(Name) { lower_op<wasm::Op::V128Bitselect>(); }
 LANESELECT(I8x16RelaxedLaneselect)
 LANESELECT(I16x8RelaxedLaneselect)
 LANESELECT(I32x4RelaxedLaneselect)
@@ -53,18 +31,10 @@ void FunctionLowering::multiply_add(llvm::FixedVectorType* shape, bool negate) {
   Value* product = ir.CreateFMul(a, b);
   push(negate ? ir.CreateFSub(c, product) : ir.CreateFAdd(product, c));
 }
-LOWER(F32x4RelaxedMadd) {
-  multiply_add(types.f32x4, false);
-}
-LOWER(F32x4RelaxedNmadd) {
-  multiply_add(types.f32x4, true);
-}
-LOWER(F64x2RelaxedMadd) {
-  multiply_add(types.f64x2, false);
-}
-LOWER(F64x2RelaxedNmadd) {
-  multiply_add(types.f64x2, true);
-}
+LOWER(F32x4RelaxedMadd) { multiply_add(types.f32x4, false); }
+LOWER(F32x4RelaxedNmadd) { multiply_add(types.f32x4, true); }
+LOWER(F64x2RelaxedMadd) { multiply_add(types.f64x2, false); }
+LOWER(F64x2RelaxedNmadd) { multiply_add(types.f64x2, true); }
 
 // Sums of products of neighbours, exact: both factors signed. `multiplier` is i8x16 whose lanes are promised to be
 // 7-bit.

@@ -23,9 +23,7 @@ namespace {
 
 constexpr unsigned kInstructionsOfHugeFunction = 10000;
 
-bool is_trap_stub(const llvm::Value* callee) {
-  return callee->getName().starts_with("cusp_trap_");
-}
+bool is_trap_stub(const llvm::Value* callee) { return callee->getName().starts_with("cusp_trap_"); }
 
 bool needs_probe(const llvm::Function& function) {
   for (const llvm::BasicBlock& block : function)

@@ -15,15 +15,9 @@ std::string symbol(char kind, std::uint32_t module, std::uint32_t index) {
 }
 } // namespace
 
-std::string function_symbol(std::uint32_t module, std::uint32_t func) {
-  return symbol('f', module, func);
-}
-std::string entry_symbol(std::uint32_t module, std::uint32_t type) {
-  return symbol('e', module, type);
-}
-std::string host_stub_symbol(std::uint32_t module, std::uint32_t type) {
-  return symbol('h', module, type);
-}
+std::string function_symbol(std::uint32_t module, std::uint32_t func) { return symbol('f', module, func); }
+std::string entry_symbol(std::uint32_t module, std::uint32_t type) { return symbol('e', module, type); }
+std::string host_stub_symbol(std::uint32_t module, std::uint32_t type) { return symbol('h', module, type); }
 
 const char* trap_symbol(abi::Trap trap) {
   static constexpr const char* kNames[] = {

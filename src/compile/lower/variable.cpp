@@ -3,9 +3,7 @@
 
 namespace cusp::compile {
 
-void FunctionLowering::on_Drop(const wasm::OpContext&, const wasm::OperandImm&) {
-  pop();
-}
+void FunctionLowering::on_Drop(const wasm::OpContext&, const wasm::OperandImm&) { pop(); }
 
 void FunctionLowering::on_Select(const wasm::OpContext&, const wasm::OperandImm& imm) {
   llvm::Type* type = group_.type(imm.type);
@@ -45,10 +43,8 @@ void FunctionLowering::on_GlobalGet(const wasm::OpContext&, const wasm::GlobalIm
   llvm::MDNode* tag = nullptr;
   Value* address = global_address(imm.global, tag);
   llvm::LoadInst* load = ir.CreateAlignedLoad(group_.type(imm.type), address, llvm::Align(16));
-  if (group_.wasm.globals[imm.global.value].type.is_mutable)
-    load->setMetadata(llvm::LLVMContext::MD_tbaa, tag);
-  else
-    load->setMetadata(llvm::LLVMContext::MD_invariant_load, tags.invariant());
+  if (group_.wasm.globals[imm.global.value].type.is_mutable) load->setMetadata(llvm::LLVMContext::MD_tbaa, tag);
+  else load->setMetadata(llvm::LLVMContext::MD_invariant_load, tags.invariant());
   push(load);
 }
 
@@ -59,13 +55,9 @@ void FunctionLowering::on_GlobalSet(const wasm::OpContext&, const wasm::GlobalIm
       ->setMetadata(llvm::LLVMContext::MD_tbaa, tag);
 }
 
-void FunctionLowering::on_Const(const wasm::OpContext&, const wasm::I32Imm& imm) {
-  push(ir.getInt32(imm.bits));
-}
+void FunctionLowering::on_Const(const wasm::OpContext&, const wasm::I32Imm& imm) { push(ir.getInt32(imm.bits)); }
 
-void FunctionLowering::on_Const(const wasm::OpContext&, const wasm::I64Imm& imm) {
-  push(ir.getInt64(imm.bits));
-}
+void FunctionLowering::on_Const(const wasm::OpContext&, const wasm::I64Imm& imm) { push(ir.getInt64(imm.bits)); }
 
 void FunctionLowering::on_Const(const wasm::OpContext&, const wasm::F32Imm& imm) {
   push(llvm::ConstantFP::get(group_.context, llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, imm.bits))));

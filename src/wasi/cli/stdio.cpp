@@ -41,7 +41,8 @@ StreamResult<std::span<const std::uint8_t>> FdSource::peek(std::size_t limit) {
     if (got < 0) {
       int error = errno;
       ended_ = true;
-      return stream_failed(IoError(std::string("reading standard input failed: ") + std::strerror(error), file_error(error)));
+      return stream_failed(
+          IoError(std::string("reading standard input failed: ") + std::strerror(error), file_error(error)));
     }
     at_ = 0;
     filled_ = static_cast<std::size_t>(got);

@@ -5,7 +5,8 @@ namespace cusp::wasi {
 loop::TimePoint time_point(std::uint64_t instant) {
   static_assert(std::is_same_v<loop::Clock::duration, std::chrono::nanoseconds>);
   constexpr auto kLast = static_cast<std::uint64_t>(loop::kNever.time_since_epoch().count());
-  return instant >= kLast ? loop::kNever : loop::TimePoint(std::chrono::nanoseconds(static_cast<std::int64_t>(instant)));
+  return instant >= kLast ? loop::kNever
+                          : loop::TimePoint(std::chrono::nanoseconds(static_cast<std::int64_t>(instant)));
 }
 
 loop::TimePoint time_after(std::uint64_t duration) {

@@ -20,7 +20,9 @@ inline Datetime to_datetime(const timespec& time) {
 }
 
 // The monotonic clock is the loop's: steady-clock nanoseconds.
-inline std::uint64_t monotonic_now() { return static_cast<std::uint64_t>(loop::Clock::now().time_since_epoch().count()); }
+inline std::uint64_t monotonic_now() {
+  return static_cast<std::uint64_t>(loop::Clock::now().time_since_epoch().count());
+}
 
 // The moment `instant` nanoseconds on that clock, or kNever when it is beyond it.
 loop::TimePoint time_point(std::uint64_t instant);

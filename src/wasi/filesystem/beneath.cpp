@@ -23,7 +23,8 @@ int open_beneath(int directory, const std::string& path, std::uint64_t flags, st
   }
 }
 
-FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode, IoMode io) {
+FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode,
+                                        IoMode io) {
   int fd = open_beneath(directory, path, flags, mode, true);
   // EINVAL: a kernel without RESOLVE_CACHED, or flags that it excludes.
   if (fd == -EAGAIN || fd == -EINVAL)
@@ -92,8 +93,9 @@ MetadataHash to_hash(const struct ::stat& from) {
     return z ^ (z >> 31);
   };
   MetadataHash hash{0x9e3779b97f4a7c15u, 0xd1b54a32d192ed03u};
-  for (std::uint64_t part : {std::uint64_t{from.st_dev}, std::uint64_t{from.st_ino}, static_cast<std::uint64_t>(from.st_size),
-                             static_cast<std::uint64_t>(from.st_mtim.tv_sec), static_cast<std::uint64_t>(from.st_mtim.tv_nsec)}) {
+  for (std::uint64_t part :
+       {std::uint64_t{from.st_dev}, std::uint64_t{from.st_ino}, static_cast<std::uint64_t>(from.st_size),
+        static_cast<std::uint64_t>(from.st_mtim.tv_sec), static_cast<std::uint64_t>(from.st_mtim.tv_nsec)}) {
     hash.lower = mix(hash.lower + part);
     hash.upper = mix(hash.upper ^ (part + 0x9e3779b97f4a7c15u));
   }

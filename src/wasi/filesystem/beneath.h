@@ -24,7 +24,8 @@ template <class F> auto run_blocking(IoMode mode, F work) -> decltype(work()) {
 int open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode, bool cached);
 
 // The same, trying the cache first and then waiting as `mode` says.
-FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode, IoMode io);
+FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode,
+                                        IoMode io);
 
 // What a path becomes for the kernel. Error: illegal bytes (NUL).
 FileResult<std::string> kernel_path(std::string_view path);

@@ -14,14 +14,16 @@ namespace cusp::wasi {
 base::Result<std::shared_ptr<const OpenFile>> Descriptor::open_root(const std::string& path) {
   auto file = std::make_shared<OpenFile>();
   file->fd = base::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  struct ::stat stat {};
+  struct ::stat stat{};
   if (!file->fd || fstat(file->fd.get(), &stat) != 0) return base::fail_errno("open", path, errno);
   file->mode = stat.st_mode;
   return file;
 }
 
 Descriptor::Descriptor(std::shared_ptr<const OpenFile> root, bool writable, IoMode mode)
-    : Descriptor(std::move(root), writable ? DescriptorFlags::Read | DescriptorFlags::MutateDirectory : DescriptorFlags::Read, writable, mode) {}
+    : Descriptor(std::move(root),
+                 writable ? DescriptorFlags::Read | DescriptorFlags::MutateDirectory : DescriptorFlags::Read, writable,
+                 mode) {}
 
 DescriptorType Descriptor::type() const { return type_of(file_->mode); }
 
@@ -68,10 +70,12 @@ FileResult<Ref<OutputSink>> Descriptor::append_stream() {
 }
 
 FileResult<void> Descriptor::advise(std::uint64_t offset, std::uint64_t length, Advice advice) {
-  static constexpr int kAdvice[] = {POSIX_FADV_NORMAL, POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM, POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED, POSIX_FADV_NOREUSE};
+  static constexpr int kAdvice[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
+                                    POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
   if (file_->is_directory()) return std::unexpected(FileError::BadDescriptor);
   if ((offset | length) >> 63) return std::unexpected(FileError::Invalid);
-  int error = posix_fadvise(file_->fd.get(), static_cast<off_t>(offset), static_cast<off_t>(length), kAdvice[static_cast<std::size_t>(advice)]);
+  int error = posix_fadvise(file_->fd.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                            kAdvice[static_cast<std::size_t>(advice)]);
   if (error != 0) return std::unexpected(file_error(error));
   return {};
 }
@@ -96,7 +100,8 @@ FileResult<void> Descriptor::sync(bool data_only) {
 }
 
 FileResult<void> Descriptor::set_times(const NewTimestamp& access, const NewTimestamp& modification) {
-  if (!writable_ || (!file_->is_directory() && !has(flags_, DescriptorFlags::Write))) return std::unexpected(FileError::NotPermitted);
+  if (!writable_ || (!file_->is_directory() && !has(flags_, DescriptorFlags::Write)))
+    return std::unexpected(FileError::NotPermitted);
   auto [first, second] = to_times(access, modification);
   timespec times[2] = {first, second};
   return run_blocking(mode_, [&]() -> FileResult<void> {
@@ -106,28 +111,31 @@ FileResult<void> Descriptor::set_times(const NewTimestamp& access, const NewTime
 }
 
 FileResult<DescriptorStat> Descriptor::stat() {
-  struct ::stat stat {};
+  struct ::stat stat{};
   if (fstat(file_->fd.get(), &stat) != 0) return last_error();
   return to_stat(stat);
 }
 
 FileResult<MetadataHash> Descriptor::metadata_hash() {
-  struct ::stat stat {};
+  struct ::stat stat{};
   if (fstat(file_->fd.get(), &stat) != 0) return last_error();
   return to_hash(stat);
 }
 
 bool Descriptor::is_same_object(const Descriptor& other) const {
-  struct ::stat mine {}, theirs {};
-  return fstat(file_->fd.get(), &mine) == 0 && fstat(other.file_->fd.get(), &theirs) == 0 && mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
+  struct ::stat mine{}, theirs{};
+  return fstat(file_->fd.get(), &mine) == 0 && fstat(other.file_->fd.get(), &theirs) == 0 &&
+         mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino;
 }
 
-FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags, std::string_view path, OpenFlags open_flags, DescriptorFlags flags) {
+FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags, std::string_view path,
+                                                            OpenFlags open_flags, DescriptorFlags flags) {
   if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
   bool write = has(flags, DescriptorFlags::Write);
   bool makes = (open_flags & (OpenFlags::Create | OpenFlags::Exclusive | OpenFlags::Truncate)) != OpenFlags::None;
   if (has(open_flags, OpenFlags::Directory) && makes) return std::unexpected(FileError::Invalid);
-  if (!writable_ && (write || makes || has(flags, DescriptorFlags::MutateDirectory))) return std::unexpected(FileError::NotPermitted);
+  if (!writable_ && (write || makes || has(flags, DescriptorFlags::MutateDirectory)))
+    return std::unexpected(FileError::NotPermitted);
   auto name = kernel_path(path);
   if (!name) return std::unexpected(name.error());
 
@@ -145,10 +153,11 @@ FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags
   if (!fd) return std::unexpected(fd.error());
   auto file = std::make_shared<OpenFile>();
   file->fd = *std::move(fd);
-  struct ::stat stat {};
+  struct ::stat stat{};
   if (fstat(file->fd.get(), &stat) != 0) return last_error();
   file->mode = stat.st_mode;
-  DescriptorFlags granted = flags & (DescriptorFlags::FileIntegritySync | DescriptorFlags::DataIntegritySync | DescriptorFlags::RequestedWriteSync);
+  DescriptorFlags granted = flags & (DescriptorFlags::FileIntegritySync | DescriptorFlags::DataIntegritySync |
+                                     DescriptorFlags::RequestedWriteSync);
   if (read) granted = granted | DescriptorFlags::Read;
   if (write) granted = granted | DescriptorFlags::Write;
   if (file->is_directory() && writable_) granted = granted | DescriptorFlags::MutateDirectory;
@@ -162,7 +171,7 @@ FileResult<struct ::stat> Descriptor::lookup(PathFlags flags, std::string_view p
   std::uint64_t how = O_PATH | (has(flags, PathFlags::SymlinkFollow) ? 0 : O_NOFOLLOW);
   auto fd = open_beneath(file_->fd.get(), *name, how, 0, mode_);
   if (!fd) return std::unexpected(fd.error());
-  struct ::stat stat {};
+  struct ::stat stat{};
   if (fstat(fd->get(), &stat) != 0) return last_error();
   return stat;
 }
@@ -212,10 +221,12 @@ FileResult<std::optional<DirectoryEntry>> DirectoryEntryStream::next() {
     std::string_view name(record->name);
     if (name == "." || name == "..") continue;
     if (!canon::is_utf8(name)) return std::unexpected(FileError::IllegalByteSequence);
-    DirectoryEntry entry{type_of(static_cast<mode_t>(record->type) << 12), std::string(name)}; // DT_* are the S_IF* bits
+    DirectoryEntry entry{type_of(static_cast<mode_t>(record->type) << 12),
+                         std::string(name)}; // DT_* are the S_IF* bits
     if (record->type == 0) {
-      struct ::stat stat {};
-      if (fstatat(directory_.get(), entry.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) == 0) entry.type = type_of(stat.st_mode);
+      struct ::stat stat{};
+      if (fstatat(directory_.get(), entry.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) == 0)
+        entry.type = type_of(stat.st_mode);
     }
     return entry;
   }

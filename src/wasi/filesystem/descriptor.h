@@ -26,13 +26,30 @@ namespace cusp::wasi {
 
 template <class T> using FileResult = std::expected<T, FileError>;
 
-enum class DescriptorType : std::uint8_t { Unknown, BlockDevice, CharacterDevice, Directory, Fifo, SymbolicLink, RegularFile, Socket };
-CUSP_ENUM(DescriptorType, "unknown", "block-device", "character-device", "directory", "fifo", "symbolic-link", "regular-file", "socket")
+enum class DescriptorType : std::uint8_t {
+  Unknown,
+  BlockDevice,
+  CharacterDevice,
+  Directory,
+  Fifo,
+  SymbolicLink,
+  RegularFile,
+  Socket
+};
+CUSP_ENUM(DescriptorType, "unknown", "block-device", "character-device", "directory", "fifo", "symbolic-link",
+          "regular-file", "socket")
 
 enum class DescriptorFlags : std::uint8_t {
-  None = 0, Read = 1, Write = 2, FileIntegritySync = 4, DataIntegritySync = 8, RequestedWriteSync = 16, MutateDirectory = 32,
+  None = 0,
+  Read = 1,
+  Write = 2,
+  FileIntegritySync = 4,
+  DataIntegritySync = 8,
+  RequestedWriteSync = 16,
+  MutateDirectory = 32,
 };
-CUSP_FLAGS(DescriptorFlags, "read", "write", "file-integrity-sync", "data-integrity-sync", "requested-write-sync", "mutate-directory")
+CUSP_FLAGS(DescriptorFlags, "read", "write", "file-integrity-sync", "data-integrity-sync", "requested-write-sync",
+           "mutate-directory")
 
 enum class PathFlags : std::uint8_t { None = 0, SymlinkFollow = 1 };
 CUSP_FLAGS(PathFlags, "symlink-follow")
@@ -48,7 +65,8 @@ struct DescriptorStat {
   std::uint64_t link_count = 0, size = 0;
   std::optional<Datetime> data_access_timestamp, data_modification_timestamp, status_change_timestamp;
 };
-CUSP_RECORD(DescriptorStat, type, link_count, size, data_access_timestamp, data_modification_timestamp, status_change_timestamp)
+CUSP_RECORD(DescriptorStat, type, link_count, size, data_access_timestamp, data_modification_timestamp,
+            status_change_timestamp)
 
 struct DirectoryEntry {
   DescriptorType type = DescriptorType::Unknown;
@@ -103,17 +121,20 @@ public:
   bool is_same_object(const Descriptor& other) const;
 
   // Directories.
-  FileResult<std::unique_ptr<Descriptor>> open_at(PathFlags path_flags, std::string_view path, OpenFlags open_flags, DescriptorFlags flags);
+  FileResult<std::unique_ptr<Descriptor>> open_at(PathFlags path_flags, std::string_view path, OpenFlags open_flags,
+                                                  DescriptorFlags flags);
   FileResult<std::unique_ptr<DirectoryEntryStream>> read_directory();
   FileResult<void> create_directory_at(std::string_view path);
   FileResult<void> remove_directory_at(std::string_view path);
   FileResult<void> unlink_file_at(std::string_view path);
   FileResult<DescriptorStat> stat_at(PathFlags flags, std::string_view path);
   FileResult<MetadataHash> metadata_hash_at(PathFlags flags, std::string_view path);
-  FileResult<void> set_times_at(PathFlags flags, std::string_view path, const NewTimestamp& access, const NewTimestamp& modification);
+  FileResult<void> set_times_at(PathFlags flags, std::string_view path, const NewTimestamp& access,
+                                const NewTimestamp& modification);
   FileResult<std::string> readlink_at(std::string_view path);
   FileResult<void> symlink_at(std::string_view target, std::string_view path);
-  FileResult<void> link_at(PathFlags flags, std::string_view old_path, const Descriptor& new_directory, std::string_view new_path);
+  FileResult<void> link_at(PathFlags flags, std::string_view old_path, const Descriptor& new_directory,
+                           std::string_view new_path);
   FileResult<void> rename_at(std::string_view old_path, const Descriptor& new_directory, std::string_view new_path);
 
 private:

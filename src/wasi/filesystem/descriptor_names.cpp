@@ -39,7 +39,8 @@ FileResult<void> Descriptor::unlink_file_at(std::string_view path) {
   });
 }
 
-FileResult<void> Descriptor::set_times_at(PathFlags flags, std::string_view path, const NewTimestamp& access, const NewTimestamp& modification) {
+FileResult<void> Descriptor::set_times_at(PathFlags flags, std::string_view path, const NewTimestamp& access,
+                                          const NewTimestamp& modification) {
   if (auto allowed = may_change(); !allowed) return allowed;
   auto name = kernel_path(path);
   if (!name) return std::unexpected(name.error());
@@ -86,7 +87,8 @@ FileResult<void> Descriptor::symlink_at(std::string_view target, std::string_vie
   });
 }
 
-FileResult<void> Descriptor::link_at(PathFlags flags, std::string_view old_path, const Descriptor& new_directory, std::string_view new_path) {
+FileResult<void> Descriptor::link_at(PathFlags flags, std::string_view old_path, const Descriptor& new_directory,
+                                     std::string_view new_path) {
   if (auto allowed = may_change(); !allowed) return allowed;
   if (auto allowed = new_directory.may_change(); !allowed) return allowed;
   if (has(flags, PathFlags::SymlinkFollow)) return std::unexpected(FileError::Invalid);
@@ -101,7 +103,8 @@ FileResult<void> Descriptor::link_at(PathFlags flags, std::string_view old_path,
   });
 }
 
-FileResult<void> Descriptor::rename_at(std::string_view old_path, const Descriptor& new_directory, std::string_view new_path) {
+FileResult<void> Descriptor::rename_at(std::string_view old_path, const Descriptor& new_directory,
+                                       std::string_view new_path) {
   if (auto allowed = may_change(); !allowed) return allowed;
   if (auto allowed = new_directory.may_change(); !allowed) return allowed;
   return run_blocking(mode_, [&]() -> FileResult<void> {
@@ -110,7 +113,7 @@ FileResult<void> Descriptor::rename_at(std::string_view old_path, const Descript
     auto to = resolve_place(new_directory.file_->fd.get(), new_path);
     if (!to) return std::unexpected(to.error());
     if (from->trailing_slash || to->trailing_slash) {
-      struct ::stat stat {};
+      struct ::stat stat{};
       if (fstatat(from->parent, from->name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return last_error();
       if (!S_ISDIR(stat.st_mode)) return std::unexpected(FileError::NotDirectory);
     }

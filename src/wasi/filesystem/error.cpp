@@ -27,12 +27,15 @@ FileError file_error(int error_number) {
   case ENODEV: return FileError::NoDevice;
   case ENOENT: return FileError::NoEntry;
   case ENOLCK: return FileError::NoLock;
-  case ENOMEM: case ENFILE: case EMFILE: return FileError::InsufficientMemory;
+  case ENOMEM:
+  case ENFILE:
+  case EMFILE: return FileError::InsufficientMemory;
   case ENOSPC: return FileError::InsufficientSpace;
   case ENOTDIR: return FileError::NotDirectory;
   case ENOTEMPTY: return FileError::NotEmpty;
   case ENOTRECOVERABLE: return FileError::NotRecoverable;
-  case ENOTSUP: case ENOSYS: return FileError::Unsupported;
+  case ENOTSUP:
+  case ENOSYS: return FileError::Unsupported;
   case ENOTTY: return FileError::NoTty;
   case ENXIO: return FileError::NoSuchDevice;
   case EOVERFLOW: return FileError::Overflow;
@@ -46,6 +49,8 @@ FileError file_error(int error_number) {
   }
 }
 
-std::string_view file_error_name(FileError code) { return cusp_enum_labels(static_cast<FileError*>(nullptr))[static_cast<std::size_t>(code)]; }
+std::string_view file_error_name(FileError code) {
+  return cusp_enum_labels(static_cast<FileError*>(nullptr))[static_cast<std::size_t>(code)];
+}
 
 } // namespace cusp::wasi

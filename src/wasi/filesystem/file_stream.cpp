@@ -20,7 +20,8 @@ ssize_t read_at(int fd, std::span<std::uint8_t> into, std::uint64_t offset, int 
 FileResult<std::size_t> write_at(int fd, std::span<const std::uint8_t> bytes, std::uint64_t offset) {
   iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
   for (;;) {
-    ssize_t done = offset == kAppend ? pwritev2(fd, &part, 1, 0, RWF_APPEND) : pwritev2(fd, &part, 1, static_cast<off_t>(offset), 0);
+    ssize_t done = offset == kAppend ? pwritev2(fd, &part, 1, 0, RWF_APPEND)
+                                     : pwritev2(fd, &part, 1, static_cast<off_t>(offset), 0);
     if (done >= 0) return static_cast<std::size_t>(done);
     if (errno != EINTR) return last_error();
   }
@@ -32,7 +33,8 @@ StreamFailure failure(std::string_view operation, FileError code) {
 
 } // namespace
 
-FileResult<std::size_t> read_file(const std::shared_ptr<const OpenFile>& file, std::span<std::uint8_t> into, std::uint64_t offset, IoMode mode) {
+FileResult<std::size_t> read_file(const std::shared_ptr<const OpenFile>& file, std::span<std::uint8_t> into,
+                                  std::uint64_t offset, IoMode mode) {
   if (offset >> 63) return std::unexpected(FileError::Invalid);
   int fd = file->fd.get();
   ssize_t got = mode == IoMode::Direct ? read_at(fd, into, offset, 0) : read_at(fd, into, offset, RWF_NOWAIT);
@@ -45,7 +47,8 @@ FileResult<std::size_t> read_file(const std::shared_ptr<const OpenFile>& file, s
   });
 }
 
-FileResult<std::size_t> write_file(const std::shared_ptr<const OpenFile>& file, std::span<const std::uint8_t> bytes, std::uint64_t offset, IoMode mode) {
+FileResult<std::size_t> write_file(const std::shared_ptr<const OpenFile>& file, std::span<const std::uint8_t> bytes,
+                                   std::uint64_t offset, IoMode mode) {
   if (offset != kAppend && offset >> 63) return std::unexpected(FileError::Invalid);
   int fd = file->fd.get();
   if (mode == IoMode::Direct && bytes.size() <= 4096) {

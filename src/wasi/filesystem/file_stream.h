@@ -5,16 +5,19 @@
 
 namespace cusp::wasi {
 
-inline constexpr std::size_t kMaxFileRead = 1 << 20;              // of one read or write call
-inline constexpr std::uint64_t kAppend = ~std::uint64_t{0};       // in place of an offset: at the end, wherever that is
+inline constexpr std::size_t kMaxFileRead = 1 << 20;        // of one read or write call
+inline constexpr std::uint64_t kAppend = ~std::uint64_t{0}; // in place of an offset: at the end, wherever that is
 
-FileResult<std::size_t> read_file(const std::shared_ptr<const OpenFile>& file, std::span<std::uint8_t> into, std::uint64_t offset, IoMode mode);
+FileResult<std::size_t> read_file(const std::shared_ptr<const OpenFile>& file, std::span<std::uint8_t> into,
+                                  std::uint64_t offset, IoMode mode);
 // Writes at least one byte of a non-empty span. The bytes may be guest memory: they are copied before anything suspends.
-FileResult<std::size_t> write_file(const std::shared_ptr<const OpenFile>& file, std::span<const std::uint8_t> bytes, std::uint64_t offset, IoMode mode);
+FileResult<std::size_t> write_file(const std::shared_ptr<const OpenFile>& file, std::span<const std::uint8_t> bytes,
+                                   std::uint64_t offset, IoMode mode);
 
 class FileSource final : public InputSource {
 public:
-  FileSource(std::shared_ptr<const OpenFile> file, std::uint64_t offset, IoMode mode) : file_(std::move(file)), offset_(offset), mode_(mode) {}
+  FileSource(std::shared_ptr<const OpenFile> file, std::uint64_t offset, IoMode mode)
+      : file_(std::move(file)), offset_(offset), mode_(mode) {}
   bool ready() override { return true; }
   StreamResult<std::span<const std::uint8_t>> peek(std::size_t limit) override;
   void consume(std::size_t count) override { at_ += count; }
@@ -29,7 +32,8 @@ private:
 
 class FileSink final : public OutputSink {
 public:
-  FileSink(std::shared_ptr<const OpenFile> file, std::uint64_t offset, IoMode mode) : file_(std::move(file)), offset_(offset), mode_(mode) {}
+  FileSink(std::shared_ptr<const OpenFile> file, std::uint64_t offset, IoMode mode)
+      : file_(std::move(file)), offset_(offset), mode_(mode) {}
   bool ready() override { return true; }
   StreamResult<std::uint64_t> check_write() override { return kStreamChunk; }
   StreamResult<void> write(std::span<const std::uint8_t> bytes) override;

@@ -8,14 +8,17 @@ namespace {
 constexpr std::size_t kEarlyRoom = 64 * 1024; // before there is a carrier
 constexpr auto kWritePatience = std::chrono::seconds(60);
 
-std::unexpected<StreamFailure> stream_error(const HttpError& error) { return stream_failed(IoError(http_error_text(error), error)); }
+std::unexpected<StreamFailure> stream_error(const HttpError& error) {
+  return stream_failed(IoError(http_error_text(error), error));
+}
 } // namespace
 
 // --- incoming
 void BodySource::fill() {
   if (at_ != filled_ || ended_ || error_) return;
   // Small bodies are the usual ones; who sends more gets more room.
-  if (filled_ == buffer_.size() && buffer_.size() < kStreamChunk) buffer_.resize(buffer_.empty() ? 8 * 1024 : kStreamChunk);
+  if (filled_ == buffer_.size() && buffer_.size() < kStreamChunk)
+    buffer_.resize(buffer_.empty() ? 8 * 1024 : kStreamChunk);
   at_ = filled_ = 0;
   auto got = origin_->try_read(buffer_);
   if (!got) {
@@ -71,14 +74,16 @@ BodySink::~BodySink() {
 }
 
 HttpError BodySink::size_error() const {
-  return is_request_ ? http_error<HttpCase::HttpRequestBodySize>(written_) : http_error<HttpCase::HttpResponseBodySize>(written_);
+  return is_request_ ? http_error<HttpCase::HttpRequestBodySize>(written_)
+                     : http_error<HttpCase::HttpResponseBodySize>(written_);
 }
 
 HttpResult<void> BodySink::attach(BodyCarrier& carrier) {
   carrier_ = &carrier;
   carrier.attached();
   HttpResult<void> done;
-  if (!pending_.empty()) done = carrier.accept(std::span(reinterpret_cast<const std::uint8_t*>(pending_.data()), pending_.size()));
+  if (!pending_.empty())
+    done = carrier.accept(std::span(reinterpret_cast<const std::uint8_t*>(pending_.data()), pending_.size()));
   pending_ = {};
   if (!done) error_ = done.error();
   if (finished_ && done) return carrier.complete(trailers_.get());

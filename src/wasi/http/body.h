@@ -25,7 +25,9 @@ public:
   virtual bool at_end() = 0;
   virtual loop::Event& readable() = 0;
   virtual const TrailerList& trailers() = 0;
-  virtual std::chrono::nanoseconds patience() const { return std::chrono::seconds(60); } // with a peer that sends nothing
+  virtual std::chrono::nanoseconds patience() const {
+    return std::chrono::seconds(60);
+  } // with a peer that sends nothing
 };
 
 class BodySource final : public InputSource {
@@ -51,7 +53,8 @@ private:
 // wasi:http's future-trailers: reads the rest of the body away.
 class TrailersWait final : public Waitable {
 public:
-  TrailersWait(Ref<BodyOrigin> origin, Ref<BodySource> source) : origin_(std::move(origin)), source_(std::move(source)) {}
+  TrailersWait(Ref<BodyOrigin> origin, Ref<BodySource> source)
+      : origin_(std::move(origin)), source_(std::move(source)) {}
   bool ready() override;
   loop::Event* event() override { return &origin_->readable(); }
   loop::TimePoint when() override { return source_->when(); }
@@ -83,7 +86,8 @@ public:
 
 class BodySink final : public OutputSink {
 public:
-  explicit BodySink(bool is_request, std::optional<std::uint64_t> declared) : declared_(declared), is_request_(is_request) {}
+  explicit BodySink(bool is_request, std::optional<std::uint64_t> declared)
+      : declared_(declared), is_request_(is_request) {}
   ~BodySink() override;
 
   // The one who takes it from here; gets what was written so far. REQUIRES: the carrier outlives the sink, or detaches in abort().

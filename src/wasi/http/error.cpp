@@ -12,7 +12,8 @@ std::string http_error_text(const HttpError& error) {
   };
   std::string text(kNames[error.index()]);
   if (http_case(error) == HttpCase::InternalError)
-    if (const auto& sentence = std::get<static_cast<std::size_t>(HttpCase::InternalError)>(error)) text += ": " + *sentence;
+    if (const auto& sentence = std::get<static_cast<std::size_t>(HttpCase::InternalError)>(error))
+      text += ": " + *sentence;
   return text;
 }
 

@@ -16,7 +16,9 @@ namespace {
 using FieldValue = std::span<const std::uint8_t>;
 using HeaderResult = std::expected<void, HeaderError>;
 
-std::string_view as_text(std::span<const std::uint8_t> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view as_text(std::span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 FieldValue as_bytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
 HeaderResult outcome(FieldProblem problem) {
@@ -31,7 +33,8 @@ bool too_large(CallContext& cx, const FieldList& list, std::size_t more) {
 }
 
 // --- fields
-std::expected<Own<Fields>, HeaderError> from_list(CallContext& cx, std::vector<std::tuple<std::string_view, FieldValue>> entries) {
+std::expected<Own<Fields>, HeaderError> from_list(CallContext& cx,
+                                                  std::vector<std::tuple<std::string_view, FieldValue>> entries) {
   auto fields = canon::make_own<Fields>(make_ref<FieldList>());
   for (const auto& [name, value] : entries) {
     if (too_large(cx, fields->list(), name.size() + value.size())) break;
@@ -74,9 +77,11 @@ void add_fields(canon::LinkerInstance& types) {
       .func("[constructor]fields", [] { return canon::make_own<Fields>(make_ref<FieldList>()); })
       .func("[static]fields.from-list", &from_list)
       .func("[method]fields.get", &get)
-      .func("[method]fields.has", [](Borrow<Fields> self, std::string_view name) { return self->list().find(name).has_value(); })
+      .func("[method]fields.has",
+            [](Borrow<Fields> self, std::string_view name) { return self->list().find(name).has_value(); })
       .func("[method]fields.set", &set)
-      .func("[method]fields.delete", [](Borrow<Fields> self, std::string_view name) { return outcome(self->remove(name)); })
+      .func("[method]fields.delete",
+            [](Borrow<Fields> self, std::string_view name) { return outcome(self->remove(name)); })
       .func("[method]fields.append", &append)
       .func("[method]fields.entries", &entries)
       .func("[method]fields.clone", [](Borrow<Fields> self) { return canon::make_own<Fields>(self->list().copy()); });
@@ -85,11 +90,17 @@ void add_fields(canon::LinkerInstance& types) {
 // --- what comes in
 void add_incoming_request(canon::LinkerInstance& types) {
   types.resource<IncomingRequest>("incoming-request")
-      .func("[method]incoming-request.method", [](Borrow<IncomingRequest> self) { return to_method<std::string_view>(self->request().method()); })
-      .func("[method]incoming-request.path-with-query", [](Borrow<IncomingRequest> self) { return self->path_with_query(); })
-      .func("[method]incoming-request.scheme", [](Borrow<IncomingRequest>) { return std::optional<Scheme<std::string_view>>(to_scheme<std::string_view>("http")); })
+      .func("[method]incoming-request.method",
+            [](Borrow<IncomingRequest> self) { return to_method<std::string_view>(self->request().method()); })
+      .func("[method]incoming-request.path-with-query",
+            [](Borrow<IncomingRequest> self) { return self->path_with_query(); })
+      .func("[method]incoming-request.scheme",
+            [](Borrow<IncomingRequest>) {
+              return std::optional<Scheme<std::string_view>>(to_scheme<std::string_view>("http"));
+            })
       .func("[method]incoming-request.authority", [](Borrow<IncomingRequest> self) { return self->authority(); })
-      .func("[method]incoming-request.headers", [](Borrow<IncomingRequest> self) { return canon::make_own<Fields>(self->headers(), true); })
+      .func("[method]incoming-request.headers",
+            [](Borrow<IncomingRequest> self) { return canon::make_own<Fields>(self->headers(), true); })
       .func("[method]incoming-request.consume", [](Borrow<IncomingRequest> self) -> Once<Own<IncomingBody>> {
         if (std::exchange(self->consumed, true)) return once_only();
         return canon::make_own<IncomingBody>(Ref<BodyOrigin>(new RequestBody(self->request())));
@@ -121,12 +132,14 @@ void add_incoming_body(canon::LinkerInstance& types) {
               if (self->stream_alive()) cx.trap("incoming-body.finish while its stream is still open");
               return canon::make_own<FutureTrailers>(self->finish());
             })
-      .func("[method]future-trailers.subscribe", [](Borrow<FutureTrailers> self) { return canon::make_own<Pollable>(self->wait()); })
+      .func("[method]future-trailers.subscribe",
+            [](Borrow<FutureTrailers> self) { return canon::make_own<Pollable>(self->wait()); })
       .func("[method]future-trailers.get", &get_trailers);
 }
 
 // --- what goes out
-std::expected<void, HttpError> finish_body(CallContext& cx, Own<OutgoingBody> self, std::optional<Own<Fields>> trailers) {
+std::expected<void, HttpError> finish_body(CallContext& cx, Own<OutgoingBody> self,
+                                           std::optional<Own<Fields>> trailers) {
   if (self->sink()->in_use()) {
     cx.trap("outgoing-body.finish while its stream is still open");
     return {};
@@ -146,7 +159,8 @@ void add_response(canon::LinkerInstance& types) {
   types.resource<OutgoingResponse>("outgoing-response")
       .resource<OutgoingBody>("outgoing-body")
       .resource<ResponseOutparam>("response-outparam")
-      .func("[constructor]outgoing-response", [](Own<Fields> headers) { return canon::make_own<OutgoingResponse>(headers->shared()); })
+      .func("[constructor]outgoing-response",
+            [](Own<Fields> headers) { return canon::make_own<OutgoingResponse>(headers->shared()); })
       .func("[method]outgoing-response.status-code", [](Borrow<OutgoingResponse> self) { return self->status; })
       .func("[method]outgoing-response.set-status-code",
             [](Borrow<OutgoingResponse> self, std::uint16_t status) -> Plain {
@@ -154,7 +168,8 @@ void add_response(canon::LinkerInstance& types) {
               self->status = status;
               return {};
             })
-      .func("[method]outgoing-response.headers", [](Borrow<OutgoingResponse> self) { return canon::make_own<Fields>(self->headers, true); })
+      .func("[method]outgoing-response.headers",
+            [](Borrow<OutgoingResponse> self) { return canon::make_own<Fields>(self->headers, true); })
       .func("[method]outgoing-response.body",
             [](Borrow<OutgoingResponse> self) -> Once<Own<OutgoingBody>> {
               if (self->body) return once_only();

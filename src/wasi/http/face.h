@@ -14,12 +14,13 @@ using Plain = std::expected<void, std::monostate>;
 inline std::unexpected<std::monostate> once_only() { return std::unexpected(std::monostate()); }
 inline std::unexpected<std::monostate> refused() { return std::unexpected(std::monostate()); }
 
-template <class Text>
-using Method = std::variant<std::monostate, std::monostate, std::monostate, std::monostate, std::monostate, std::monostate, std::monostate,
-                            std::monostate, std::monostate, Text>;
+template <class Text> using Method =
+    std::variant<std::monostate, std::monostate, std::monostate, std::monostate, std::monostate, std::monostate,
+                 std::monostate, std::monostate, std::monostate, Text>;
 template <class Text> using Scheme = std::variant<std::monostate, std::monostate, Text>;
 
-inline constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+inline constexpr std::string_view kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                                "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 template <class Text> Method<Text> to_method(std::string_view name) {
   if (name == kMethods[0]) return Method<Text>(std::in_place_index<0>);

@@ -57,8 +57,9 @@ Ref<FieldList> FieldList::copy() const {
 }
 
 bool is_forbidden_field(std::string_view name) {
-  static constexpr std::string_view kForbidden[] = {"connection", "host", "http2-settings", "keep-alive", "proxy-authenticate",
-                                                    "proxy-authorization", "proxy-connection", "te", "transfer-encoding", "upgrade"};
+  static constexpr std::string_view kForbidden[] = {
+      "connection",       "host", "http2-settings",    "keep-alive", "proxy-authenticate", "proxy-authorization",
+      "proxy-connection", "te",   "transfer-encoding", "upgrade"};
   for (std::string_view forbidden : kForbidden)
     if (name.size() == forbidden.size() && http::equals_ignoring_case(name, forbidden)) return true;
   return false;

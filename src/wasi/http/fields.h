@@ -29,8 +29,12 @@ public:
   };
 
   std::size_t size() const { return entries_.size(); }
-  std::string_view name(std::size_t i) const { return std::string_view(bytes_).substr(entries_[i].name, entries_[i].name_size); }
-  std::string_view value(std::size_t i) const { return std::string_view(bytes_).substr(entries_[i].value, entries_[i].value_size); }
+  std::string_view name(std::size_t i) const {
+    return std::string_view(bytes_).substr(entries_[i].name, entries_[i].name_size);
+  }
+  std::string_view value(std::size_t i) const {
+    return std::string_view(bytes_).substr(entries_[i].value, entries_[i].value_size);
+  }
   std::optional<std::string_view> find(std::string_view name) const;
   // Whether another field of this size is too much.
   bool full(std::size_t more) const { return bytes_.size() + more > kMaxFieldBytes; }

@@ -5,7 +5,8 @@ namespace cusp::wasi {
 HttpError to_http_error(http::ClientError error) {
   using http::ClientError;
   switch (error) {
-  case ClientError::DnsError: return http_error<HttpCase::DnsError>(DnsErrorPayload{"address not available", std::nullopt});
+  case ClientError::DnsError:
+    return http_error<HttpCase::DnsError>(DnsErrorPayload{"address not available", std::nullopt});
   case ClientError::DestinationUnavailable: return http_error<HttpCase::DestinationUnavailable>();
   case ClientError::ConnectionRefused: return http_error<HttpCase::ConnectionRefused>();
   case ClientError::ConnectionTerminated: return http_error<HttpCase::ConnectionTerminated>();
@@ -23,7 +24,8 @@ HttpError to_http_error(http::ClientError error) {
   return http_error<HttpCase::InternalError>(std::optional<std::string>());
 }
 
-HttpResult<Ref<OutgoingCall>> OutgoingCall::start(http::ClientRequest request, const http::ClientOptions& options, BodySink* body) {
+HttpResult<Ref<OutgoingCall>> OutgoingCall::start(http::ClientRequest request, const http::ClientOptions& options,
+                                                  BodySink* body) {
   auto call = make_ref<OutgoingCall>(std::move(request), options);
   if (body) {
     call->request_.has_body = true;
@@ -49,7 +51,8 @@ void OutgoingCall::run() {
     bool wants_length = request_.method != "GET" && request_.method != "HEAD";
     if (!buffer_.empty() || wants_length) request_.content_length = buffer_.size();
     if (buffer_.empty()) streams = request_.has_body = false;
-  } else if (!request_.has_body && (request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH")) {
+  } else if (!request_.has_body &&
+             (request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH")) {
     request_.content_length = 0;
   }
   if (body_aborted_ || abandoned_) return fail(http_error<HttpCase::ConnectionTerminated>());
@@ -118,7 +121,8 @@ HttpResult<void> OutgoingCall::accept(std::span<const std::uint8_t> bytes) {
 }
 
 HttpResult<void> OutgoingCall::complete(const FieldList* trailers) {
-  for (std::size_t i = 0; trailers && i < trailers->size(); ++i) trailers_.emplace_back(trailers->name(i), trailers->value(i));
+  for (std::size_t i = 0; trailers && i < trailers->size(); ++i)
+    trailers_.emplace_back(trailers->name(i), trailers->value(i));
   body_complete_ = true;
   body_changed_.set();
   return {};

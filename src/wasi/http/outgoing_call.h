@@ -11,10 +11,12 @@ namespace cusp::wasi {
 
 class OutgoingCall final : public Counted, public BodyCarrier {
 public:
-  OutgoingCall(http::ClientRequest request, http::ClientOptions options) : request_(std::move(request)), options_(options) {}
+  OutgoingCall(http::ClientRequest request, http::ClientOptions options)
+      : request_(std::move(request)), options_(options) {}
 
   // Begins. `body`: the guest's, or null for none. Error: there is no room for a fiber.
-  static HttpResult<Ref<OutgoingCall>> start(http::ClientRequest request, const http::ClientOptions& options, BodySink* body);
+  static HttpResult<Ref<OutgoingCall>> start(http::ClientRequest request, const http::ClientOptions& options,
+                                             BodySink* body);
 
   bool done() const { return done_.is_set(); }
   loop::Event& done_event() { return done_; }

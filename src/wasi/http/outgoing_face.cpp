@@ -58,7 +58,9 @@ std::optional<std::string_view> view(const std::optional<std::string>& text) {
   return *text;
 }
 
-template <auto kMember> std::optional<std::uint64_t> get_option(Borrow<RequestOptions> self) { return (*self).*kMember; }
+template <auto kMember> std::optional<std::uint64_t> get_option(Borrow<RequestOptions> self) {
+  return (*self).*kMember;
+}
 template <auto kMember> Plain set_option(Borrow<RequestOptions> self, std::optional<std::uint64_t> duration) {
   (*self).*kMember = duration;
   return {};
@@ -106,22 +108,26 @@ std::expected<Own<FutureIncomingResponse>, HttpError> handle(CallContext& cx, Ow
 
 void add_outgoing_request(canon::LinkerInstance& types) {
   types.resource<OutgoingRequest>("outgoing-request")
-      .func("[constructor]outgoing-request", [](Own<Fields> headers) { return canon::make_own<OutgoingRequest>(headers->shared()); })
+      .func("[constructor]outgoing-request",
+            [](Own<Fields> headers) { return canon::make_own<OutgoingRequest>(headers->shared()); })
       .func("[method]outgoing-request.body",
             [](Borrow<OutgoingRequest> self) -> Once<Own<OutgoingBody>> {
               if (self->body) return once_only();
               self->body = make_ref<BodySink>(true, declared_length(*self->headers));
               return canon::make_own<OutgoingBody>(self->body);
             })
-      .func("[method]outgoing-request.method", [](Borrow<OutgoingRequest> self) { return to_method<std::string_view>(self->method); })
+      .func("[method]outgoing-request.method",
+            [](Borrow<OutgoingRequest> self) { return to_method<std::string_view>(self->method); })
       .func("[method]outgoing-request.set-method", &set_method)
-      .func("[method]outgoing-request.path-with-query", [](Borrow<OutgoingRequest> self) { return view(self->path_with_query); })
+      .func("[method]outgoing-request.path-with-query",
+            [](Borrow<OutgoingRequest> self) { return view(self->path_with_query); })
       .func("[method]outgoing-request.set-path-with-query", &set_path)
       .func("[method]outgoing-request.scheme", &get_scheme)
       .func("[method]outgoing-request.set-scheme", &set_scheme)
       .func("[method]outgoing-request.authority", [](Borrow<OutgoingRequest> self) { return view(self->authority); })
       .func("[method]outgoing-request.set-authority", &set_authority)
-      .func("[method]outgoing-request.headers", [](Borrow<OutgoingRequest> self) { return canon::make_own<Fields>(self->headers, true); });
+      .func("[method]outgoing-request.headers",
+            [](Borrow<OutgoingRequest> self) { return canon::make_own<Fields>(self->headers, true); });
 
   types.resource<RequestOptions>("request-options")
       .func("[constructor]request-options", [] { return canon::make_own<RequestOptions>(); })
@@ -135,14 +141,17 @@ void add_outgoing_request(canon::LinkerInstance& types) {
   types.resource<IncomingResponse>("incoming-response")
       .resource<FutureIncomingResponse>("future-incoming-response")
       .func("[method]incoming-response.status", [](Borrow<IncomingResponse> self) { return self->head().status; })
-      .func("[method]incoming-response.headers", [](Borrow<IncomingResponse> self) { return canon::make_own<Fields>(self->headers(), true); })
+      .func("[method]incoming-response.headers",
+            [](Borrow<IncomingResponse> self) { return canon::make_own<Fields>(self->headers(), true); })
       .func("[method]incoming-response.consume",
             [](Borrow<IncomingResponse> self) -> Once<Own<IncomingBody>> {
               if (std::exchange(self->consumed, true)) return once_only();
               return canon::make_own<IncomingBody>(Ref<BodyOrigin>(new ResponseBody(self->call())));
             })
       .func("[method]future-incoming-response.subscribe",
-            [](Borrow<FutureIncomingResponse> self) { return canon::make_own<Pollable>(make_ref<CallWait>(self->call())); })
+            [](Borrow<FutureIncomingResponse> self) {
+              return canon::make_own<Pollable>(make_ref<CallWait>(self->call()));
+            })
       .func("[method]future-incoming-response.get", &get_response);
 }
 

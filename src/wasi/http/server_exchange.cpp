@@ -142,7 +142,8 @@ HttpResult<void> ServerExchange::complete(const FieldList* trailers) {
   }
   if (auto done = push_held(); !done) return done;
   std::vector<http::Header> last;
-  for (std::size_t i = 0; trailers && i < trailers->size(); ++i) last.push_back({trailers->name(i), trailers->value(i)});
+  for (std::size_t i = 0; trailers && i < trailers->size(); ++i)
+    last.push_back({trailers->name(i), trailers->value(i)});
   writing_ = true;
   auto done = writer_.finish(last);
   writing_ = false;

@@ -24,7 +24,8 @@ private:
 
 class ServerExchange final : public BodyCarrier {
 public:
-  ServerExchange(http::Request& request, http::ResponseWriter& writer, FlushList& list) : request_(request), writer_(writer), list_(list) {}
+  ServerExchange(http::Request& request, http::ResponseWriter& writer, FlushList& list)
+      : request_(request), writer_(writer), list_(list) {}
   ~ServerExchange() override { leave_list(); }
 
   http::Request& request() const { return request_; }

@@ -22,7 +22,9 @@ namespace {
 
 template <class T> using Streamed = std::expected<T, StreamError>;
 
-template <class T> std::unexpected<StreamError> failed(StreamResult<T>& result) { return std::unexpected(to_error(std::move(result).error())); }
+template <class T> std::unexpected<StreamError> failed(StreamResult<T>& result) {
+  return std::unexpected(to_error(std::move(result).error()));
+}
 
 constexpr std::size_t kBlockingWrite = 4096; // of the blocking-…-and-flush functions, by the interface
 
@@ -98,7 +100,9 @@ Streamed<void> put_zeroes(CallContext& cx, OutputStream& stream, std::uint64_t l
   }
   return {};
 }
-Streamed<void> write_zeroes(CallContext& cx, Borrow<OutputStream> self, std::uint64_t length) { return put_zeroes(cx, *self, length); }
+Streamed<void> write_zeroes(CallContext& cx, Borrow<OutputStream> self, std::uint64_t length) {
+  return put_zeroes(cx, *self, length);
+}
 
 Streamed<void> flush(Borrow<OutputStream> self) {
   auto done = self->sink().flush();
@@ -126,7 +130,8 @@ Streamed<void> write_all(CallContext& cx, OutputStream& stream, std::span<const 
   }
   return {};
 }
-Streamed<void> blocking_write_and_flush(CallContext& cx, Borrow<OutputStream> self, std::span<const std::uint8_t> contents) {
+Streamed<void> blocking_write_and_flush(CallContext& cx, Borrow<OutputStream> self,
+                                        std::span<const std::uint8_t> contents) {
   if (contents.size() > kBlockingWrite) {
     cx.trap("blocking-write-and-flush of more than 4096 bytes");
     return {};
@@ -156,7 +161,8 @@ Streamed<void> blocking_write_zeroes_and_flush(CallContext& cx, Borrow<OutputStr
   return flush(self);
 }
 
-Streamed<std::uint64_t> splice(CallContext& cx, Borrow<OutputStream> self, Borrow<InputStream> from, std::uint64_t length) {
+Streamed<std::uint64_t> splice(CallContext& cx, Borrow<OutputStream> self, Borrow<InputStream> from,
+                               std::uint64_t length) {
   auto permit = self->check_write();
   if (!permit) return failed(permit);
   std::size_t limit = std::min({*permit, length, std::uint64_t{kStreamChunk}});
@@ -167,7 +173,8 @@ Streamed<std::uint64_t> splice(CallContext& cx, Borrow<OutputStream> self, Borro
   from->source().consume(count);
   return count;
 }
-Streamed<std::uint64_t> blocking_splice(CallContext& cx, Borrow<OutputStream> self, Borrow<InputStream> from, std::uint64_t length) {
+Streamed<std::uint64_t> blocking_splice(CallContext& cx, Borrow<OutputStream> self, Borrow<InputStream> from,
+                                        std::uint64_t length) {
   if (length != 0 && (!block(cx, self->sink()) || !block(cx, from->source()))) return 0;
   return splice(cx, self, from, length);
 }
@@ -194,13 +201,15 @@ void add_io(canon::Linker& linker) {
       .func("[method]input-stream.blocking-read", &blocking_read)
       .func("[method]input-stream.skip", &skip)
       .func("[method]input-stream.blocking-skip", &blocking_skip)
-      .func("[method]input-stream.subscribe", [](Borrow<InputStream> self) { return canon::make_own<Pollable>(self->waitable()); })
+      .func("[method]input-stream.subscribe",
+            [](Borrow<InputStream> self) { return canon::make_own<Pollable>(self->waitable()); })
       .func("[method]output-stream.check-write", &check_write)
       .func("[method]output-stream.write", &write)
       .func("[method]output-stream.blocking-write-and-flush", &blocking_write_and_flush)
       .func("[method]output-stream.flush", &flush)
       .func("[method]output-stream.blocking-flush", &blocking_flush)
-      .func("[method]output-stream.subscribe", [](Borrow<OutputStream> self) { return canon::make_own<Pollable>(self->waitable()); })
+      .func("[method]output-stream.subscribe",
+            [](Borrow<OutputStream> self) { return canon::make_own<Pollable>(self->waitable()); })
       .func("[method]output-stream.write-zeroes", &write_zeroes)
       .func("[method]output-stream.blocking-write-zeroes-and-flush", &blocking_write_zeroes_and_flush)
       .func("[method]output-stream.splice", &splice)

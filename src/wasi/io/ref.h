@@ -46,6 +46,8 @@ private:
   T* object_ = nullptr;
 };
 
-template <class T, class... A> Ref<T> make_ref(A&&... arguments) { return Ref<T>(new T(std::forward<A>(arguments)...)); }
+template <class T, class... A> Ref<T> make_ref(A&&... arguments) {
+  return Ref<T>(new T(std::forward<A>(arguments)...));
+}
 
 } // namespace cusp::wasi

@@ -31,7 +31,8 @@ template <class Fill> canon::GuestBytes random_list(canon::CallContext& cx, std:
 
 void add_random(canon::Linker& linker) {
   linker.instance("wasi:random/random@0.2.12")
-      .func("get-random-bytes", [](canon::CallContext& cx, std::uint64_t length) { return random_list(cx, length, &fill_random); })
+      .func("get-random-bytes",
+            [](canon::CallContext& cx, std::uint64_t length) { return random_list(cx, length, &fill_random); })
       .func("get-random-u64", [] { return random_u64(); });
 
   linker.instance("wasi:random/insecure@0.2.12")
@@ -45,7 +46,8 @@ void add_random(canon::Linker& linker) {
                 }
               });
             })
-      .func("get-insecure-random-u64", [](canon::CallContext& cx) { return insecure_u64(cx.host<Context>().insecure_state); });
+      .func("get-insecure-random-u64",
+            [](canon::CallContext& cx) { return insecure_u64(cx.host<Context>().insecure_state); });
 
   linker.instance("wasi:random/insecure-seed@0.2.12").func("insecure-seed", [](canon::CallContext& cx) {
     std::uint64_t& state = cx.host<Context>().insecure_state;

@@ -11,12 +11,23 @@ namespace {
 using canon::Borrow;
 using canon::Own;
 
-enum class SocketError : std::uint8_t { Unknown, AccessDenied, NotSupported, InvalidArgument, OutOfMemory, Timeout, ConcurrencyConflict,
-  NotInProgress, WouldBlock, InvalidState };
-CUSP_ENUM(SocketError, "unknown", "access-denied", "not-supported", "invalid-argument", "out-of-memory", "timeout", "concurrency-conflict",
-          "not-in-progress", "would-block", "invalid-state", "new-socket-limit", "address-not-bindable", "address-in-use",
-          "remote-unreachable", "connection-refused", "connection-reset", "connection-aborted", "datagram-too-large", "name-unresolvable",
-          "temporary-resolver-failure", "permanent-resolver-failure")
+enum class SocketError : std::uint8_t {
+  Unknown,
+  AccessDenied,
+  NotSupported,
+  InvalidArgument,
+  OutOfMemory,
+  Timeout,
+  ConcurrencyConflict,
+  NotInProgress,
+  WouldBlock,
+  InvalidState
+};
+CUSP_ENUM(SocketError, "unknown", "access-denied", "not-supported", "invalid-argument", "out-of-memory", "timeout",
+          "concurrency-conflict", "not-in-progress", "would-block", "invalid-state", "new-socket-limit",
+          "address-not-bindable", "address-in-use", "remote-unreachable", "connection-refused", "connection-reset",
+          "connection-aborted", "datagram-too-large", "name-unresolvable", "temporary-resolver-failure",
+          "permanent-resolver-failure")
 
 enum class AddressFamily : std::uint8_t { Ipv4, Ipv6 };
 CUSP_ENUM(AddressFamily, "ipv4", "ipv6")
@@ -61,8 +72,12 @@ struct OutgoingDatagramStream {};
 template <class T> using SocketResult = std::expected<T, SocketError>;
 
 // A method of an object that never exists.
-template <class Self, class R, class... A> SocketResult<R> no_object(Borrow<Self>, A...) { return std::unexpected(SocketError::InvalidState); }
-template <class Self> Own<Pollable> ready_at_once(Borrow<Self>) { return canon::make_own<Pollable>(make_ref<AlwaysReady>()); }
+template <class Self, class R, class... A> SocketResult<R> no_object(Borrow<Self>, A...) {
+  return std::unexpected(SocketError::InvalidState);
+}
+template <class Self> Own<Pollable> ready_at_once(Borrow<Self>) {
+  return canon::make_own<Pollable>(make_ref<AlwaysReady>());
+}
 
 void add_tcp(canon::LinkerInstance& tcp) {
   using Streams = std::tuple<Own<InputStream>, Own<OutputStream>>;
@@ -102,7 +117,8 @@ void add_tcp(canon::LinkerInstance& tcp) {
 void add_udp(canon::LinkerInstance& udp) {
   using Streams = std::tuple<Own<IncomingDatagramStream>, Own<OutgoingDatagramStream>>;
   udp.resource<UdpSocket>("udp-socket").resource<Network>("network").resource<Pollable>("pollable");
-  udp.resource<IncomingDatagramStream>("incoming-datagram-stream").resource<OutgoingDatagramStream>("outgoing-datagram-stream");
+  udp.resource<IncomingDatagramStream>("incoming-datagram-stream")
+      .resource<OutgoingDatagramStream>("outgoing-datagram-stream");
   udp.func("[method]udp-socket.start-bind", &no_object<UdpSocket, void, Borrow<Network>, SocketAddress>)
       .func("[method]udp-socket.finish-bind", &no_object<UdpSocket, void>)
       .func("[method]udp-socket.stream", &no_object<UdpSocket, Streams, std::optional<SocketAddress>>)
@@ -116,37 +132,45 @@ void add_udp(canon::LinkerInstance& udp) {
       .func("[method]udp-socket.send-buffer-size", &no_object<UdpSocket, std::uint64_t>)
       .func("[method]udp-socket.set-send-buffer-size", &no_object<UdpSocket, void, std::uint64_t>)
       .func("[method]udp-socket.subscribe", &ready_at_once<UdpSocket>)
-      .func("[method]incoming-datagram-stream.receive", &no_object<IncomingDatagramStream, std::vector<IncomingDatagram>, std::uint64_t>)
+      .func("[method]incoming-datagram-stream.receive",
+            &no_object<IncomingDatagramStream, std::vector<IncomingDatagram>, std::uint64_t>)
       .func("[method]incoming-datagram-stream.subscribe", &ready_at_once<IncomingDatagramStream>)
       .func("[method]outgoing-datagram-stream.check-send", &no_object<OutgoingDatagramStream, std::uint64_t>)
-      .func("[method]outgoing-datagram-stream.send", &no_object<OutgoingDatagramStream, std::uint64_t, std::vector<OutgoingDatagram>>)
+      .func("[method]outgoing-datagram-stream.send",
+            &no_object<OutgoingDatagramStream, std::uint64_t, std::vector<OutgoingDatagram>>)
       .func("[method]outgoing-datagram-stream.subscribe", &ready_at_once<OutgoingDatagramStream>);
 }
 
 } // namespace
 
 void add_sockets(canon::Linker& linker) {
-  linker.instance("wasi:sockets/network@0.2.12").resource<Network>("network").resource<IoError>("error").func("network-error-code", [](Borrow<IoError>) {
-    return std::optional<SocketError>();
-  });
+  linker.instance("wasi:sockets/network@0.2.12")
+      .resource<Network>("network")
+      .resource<IoError>("error")
+      .func("network-error-code", [](Borrow<IoError>) { return std::optional<SocketError>(); });
   linker.instance("wasi:sockets/instance-network@0.2.12").resource<Network>("network").func("instance-network", [] {
     return canon::make_own<Network>();
   });
   add_tcp(linker.instance("wasi:sockets/tcp@0.2.12"));
   add_udp(linker.instance("wasi:sockets/udp@0.2.12"));
-  linker.instance("wasi:sockets/tcp-create-socket@0.2.12").resource<TcpSocket>("tcp-socket").func("create-tcp-socket", [](AddressFamily) {
-    return SocketResult<Own<TcpSocket>>(std::unexpected(SocketError::NotSupported));
-  });
-  linker.instance("wasi:sockets/udp-create-socket@0.2.12").resource<UdpSocket>("udp-socket").func("create-udp-socket", [](AddressFamily) {
-    return SocketResult<Own<UdpSocket>>(std::unexpected(SocketError::NotSupported));
-  });
+  linker.instance("wasi:sockets/tcp-create-socket@0.2.12")
+      .resource<TcpSocket>("tcp-socket")
+      .func("create-tcp-socket",
+            [](AddressFamily) { return SocketResult<Own<TcpSocket>>(std::unexpected(SocketError::NotSupported)); });
+  linker.instance("wasi:sockets/udp-create-socket@0.2.12")
+      .resource<UdpSocket>("udp-socket")
+      .func("create-udp-socket",
+            [](AddressFamily) { return SocketResult<Own<UdpSocket>>(std::unexpected(SocketError::NotSupported)); });
   linker.instance("wasi:sockets/ip-name-lookup@0.2.12")
       .resource<ResolveAddressStream>("resolve-address-stream")
       .resource<Network>("network")
       .resource<Pollable>("pollable")
       .func("resolve-addresses",
-            [](Borrow<Network>, std::string) { return SocketResult<Own<ResolveAddressStream>>(std::unexpected(SocketError::NotSupported)); })
-      .func("[method]resolve-address-stream.resolve-next-address", &no_object<ResolveAddressStream, std::optional<IpAddress>>)
+            [](Borrow<Network>, std::string) {
+              return SocketResult<Own<ResolveAddressStream>>(std::unexpected(SocketError::NotSupported));
+            })
+      .func("[method]resolve-address-stream.resolve-next-address",
+            &no_object<ResolveAddressStream, std::optional<IpAddress>>)
       .func("[method]resolve-address-stream.subscribe", &ready_at_once<ResolveAddressStream>);
 }
 
