@@ -69,12 +69,13 @@ private:
 
 class Serving {
 public:
-  Serving(const ServeOptions& options) : options_(options), log_(1, 2), blocking_(16) {}
+  // `signals` were blocked before: threads start here, and none of them may take a signal.
+  Serving(const ServeOptions& options, std::unique_ptr<Signals> signals)
+      : options_(options), signals_(std::move(signals)), log_(1, 2), blocking_(16) {}
 
   Result<int> run(std::shared_ptr<const runtime::Code> code) {
     std::signal(SIGPIPE, SIG_IGN);
     CUSP_TRY(runtime::initialize());
-    signals_ = CUSP_TRY(Signals::create());
     service_ = CUSP_TRY(make_service(std::move(code), options_));
     service_.log = &log_;
     service_.blocking = &blocking_;
@@ -161,9 +162,9 @@ private:
   }
 
   const ServeOptions& options_;
+  std::unique_ptr<Signals> signals_;
   observe::LogWriter log_;
   loop::BlockingPool blocking_;
-  std::unique_ptr<Signals> signals_;
   Service service_;
   std::unique_ptr<loop::EventLoop> loop_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -178,7 +179,7 @@ private:
 } // namespace
 
 Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options) {
-  Serving serving(options);
+  Serving serving(options, CUSP_TRY(Signals::create()));
   return serving.run(std::move(code));
 }
 

@@ -81,7 +81,7 @@ Result<Input> look_at(const std::string& path) {
   if (!fd || fstat(fd.get(), &input.status) != 0) return base::fail_errno("open", path, errno);
   if (!S_ISREG(input.status.st_mode) && !S_ISFIFO(input.status.st_mode) && !S_ISCHR(input.status.st_mode))
     return base::fail(ErrorCode::InvalidArgument, fmt::format("{} is not a file", path));
-  std::uint8_t head[64];
+  std::uint8_t head[4096];
   ssize_t got = S_ISREG(input.status.st_mode) ? pread(fd.get(), head, sizeof head, 0) : 0;
   input.is_artifact = got > 0 && artifact::looks_like_artifact(std::span(head, static_cast<std::size_t>(got)));
   return input;
