@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 
 #include "app/admin.h"
+#include "app/confine.h"
 #include "app/worker.h"
 #include "base/unique_fd.h"
 
@@ -81,6 +82,7 @@ public:
     service_.blocking = &blocking_;
     loop_ = CUSP_TRY(loop::EventLoop::create(&blocking_));
     CUSP_TRY(open());
+    CUSP_TRY(lock_in());
     if (Result<void> started = start_workers(); !started) {
       for (auto& worker : workers_) worker->drain(loop::Clock::now());
       for (auto& worker : workers_) worker->join();
@@ -111,6 +113,16 @@ private:
     return {};
   }
 
+  Result<void> lock_in() {
+    if (options_.sandbox == Sandbox::Off) return {};
+    Confinement done = CUSP_TRY(confine_to(options_.grants));
+    if (done.landlock && done.seccomp) return {};
+    std::string missing = fmt::format("this kernel offers no {}", done.landlock ? "seccomp" : "Landlock");
+    if (options_.sandbox == Sandbox::Require) return base::fail(base::ErrorCode::Unsupported, missing);
+    log_.submit(observe::LogStream::Err, fmt::format("warning: {}; serving without it\n", missing));
+    return {};
+  }
+
   Result<void> start_workers() {
     running_ = static_cast<unsigned>(workers_.size());
     std::vector<std::future<Result<void>>> started;
@@ -126,7 +138,6 @@ private:
       if (first && !result) first = std::move(result);
     }
     if (!first) return first;
-    if (options_.lock_in) CUSP_TRY(options_.lock_in());
     for (auto& worker : workers_) worker->accept();
     if (options_.listening) options_.listening(url_);
     return {};

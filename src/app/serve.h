@@ -12,6 +12,13 @@ namespace cusp::app {
 
 enum class LogFormat : std::uint8_t { None, Text, Json };
 
+// Whether the process gives up all rights that serving does not need (Landlock, seccomp) once everything is open.
+enum class Sandbox : std::uint8_t {
+  Auto,    // as far as the kernel offers it, and saying what it does not
+  Require, // not at all where something is missing
+  Off,
+};
+
 struct ServeOptions {
   std::string address = "127.0.0.1:8080";
   unsigned workers = 0; // 0: one per processor
@@ -21,11 +28,10 @@ struct ServeOptions {
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
   std::uint32_t max_concurrency = 0;      // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
   LogFormat access_log = LogFormat::None; // a line per request on standard output
-  std::string admin_address;              // empty: no admin page
+  Sandbox sandbox = Sandbox::Auto;
+  std::string admin_address; // empty: no admin page
   // Told once, when every worker listens.
   std::function<void(const std::string& url)> listening;
-  // Called when everything that needs rights is open and before the first connection is taken: the place for giving up the rest.
-  std::function<Result<void>()> lock_in;
 };
 
 // Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. The exit code.

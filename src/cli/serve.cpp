@@ -20,7 +20,7 @@ namespace {
 struct Arguments {
   CompileArguments compile;
   GuestArguments guest;
-  std::string file, address = "127.0.0.1:8080", admin, log_format = "none", drain_timeout = "30s";
+  std::string file, address = "127.0.0.1:8080", admin, log_format = "none", drain_timeout = "30s", sandbox = "auto";
   unsigned workers = 0;
   std::uint32_t max_concurrency = 0;
 };
@@ -40,6 +40,9 @@ Result<app::ServeOptions> options_of(const Arguments& arguments) {
                        : arguments.log_format == "text" ? app::LogFormat::Text
                                                         : app::LogFormat::None;
   options.admin_address = arguments.admin;
+  options.sandbox = arguments.sandbox == "off"       ? app::Sandbox::Off
+                    : arguments.sandbox == "require" ? app::Sandbox::Require
+                                                     : app::Sandbox::Auto;
   options.listening = [](const std::string& url) { fmt::print(stderr, "serving on {}\n", url); };
   return options;
 }
@@ -99,6 +102,10 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember({"none", "text", "json"}));
   serve->add_option("--admin", arguments->admin, "Serve /metrics (Prometheus) and /health on this address")
       ->type_name("HOST:PORT");
+  serve
+      ->add_option("--sandbox", arguments->sandbox,
+                   "Give up all rights that serving does not need (Landlock, seccomp): auto (default), require, off")
+      ->check(CLI::IsMember({"auto", "require", "off"}));
   add_guest_options(*serve, arguments->guest);
   add_compile_options(*serve, arguments->compile);
   serve->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });

@@ -52,7 +52,6 @@ struct LogWriter::State {
 LogWriter::LogWriter(int out_fd, int err_fd) : state_(std::make_unique<State>()) {
   state_->fds[0] = out_fd;
   state_->fds[1] = err_fd;
-  state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
 LogWriter::~LogWriter() {
@@ -61,7 +60,7 @@ LogWriter::~LogWriter() {
     state_->stopping = true;
   }
   state_->changed.notify_all();
-  state_->thread.join();
+  if (state_->thread.joinable()) state_->thread.join();
 }
 
 void LogWriter::submit(LogStream stream, std::string text) {
@@ -74,6 +73,7 @@ void LogWriter::submit(LogStream stream, std::string text) {
     }
     if (pending.empty()) pending = std::move(text);
     else pending += text;
+    if (!state_->thread.joinable()) state_->thread = std::thread([state = state_.get()] { state->run(); });
   }
   state_->changed.notify_one();
 }

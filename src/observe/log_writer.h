@@ -1,5 +1,5 @@
 // Log output off the hot path: a worker gathers lines in its own LogBuffer and hands them over now and then; one thread writes them to the
-// standard streams. Where a reader is too slow, lines are dropped and counted, never waited for.
+// standard streams, started with the first line. Where a reader is too slow, lines are dropped and counted, never waited for.
 #pragma once
 
 #include <cstdint>
