@@ -253,7 +253,8 @@ template <class... T> struct Fields {
   };
   static constexpr Layout make_layout() {
     Layout layout;
-    std::uint32_t at = 0, flat = 0;
+    std::uint32_t at = 0;
+    [[maybe_unused]] std::uint32_t flat = 0;
     [[maybe_unused]] std::size_t i = 0;
     ((at = align_to(at, Abi<T>::alignment), layout.offset[i] = at, layout.flat[i] = flat, at += Abi<T>::size,
       flat += Abi<T>::flat_count, ++i),
