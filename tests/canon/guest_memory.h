@@ -19,6 +19,7 @@ struct GuestMemory {
     options.realloc.host = &host;
     options.string_encoding = encoding;
   }
+  ~GuestMemory() { state.handles.clear(); }
   static std::uint32_t realloc(abi::HostFunc* self, abi::ValRaw* values) {
     auto& memory = *static_cast<GuestMemory*>(self->environment);
     std::uint32_t old = values[0].i32, old_size = values[1].i32, alignment = values[2].i32, size = values[3].i32;

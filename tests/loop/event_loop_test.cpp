@@ -154,9 +154,8 @@ TEST(Fiber, MovesToOtherStacksAndSuspendsThere) {
           Fiber::call_on_stack(
               nested->innermost,
               [](void* argument) {
-                char local[1000];
                 auto* nested = static_cast<Nested*>(argument);
-                EXPECT_GE(reinterpret_cast<std::byte*>(local), nested->innermost.base);
+                EXPECT_GE(static_cast<std::byte*>(__builtin_frame_address(0)), nested->innermost.base);
                 *nested->order += '2';
                 Fiber::yield();
                 *nested->order += '3';
