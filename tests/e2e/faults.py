@@ -62,8 +62,8 @@ def half_requests(config, tally, server):
     tally.check("vanishing clients", bad + ([f"resident grew from {before} to {after} KiB"] if after > before + allowed else []))
 
 
-def neighbours(config, tally, server):
-    """While some guests trap, loop and exhaust memory, others answer as always."""
+def neighbours(config, tally, server, seconds=None):
+    """While some guests trap, loop and exhaust memory, and some clients vanish or talk nonsense, others answer as always."""
     stop, bad, served = threading.Event(), [], [0]
 
     def polite():
@@ -88,10 +88,24 @@ def neighbours(config, tally, server):
                 s.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
                 s.recv(1000)
 
-    threads = [threading.Thread(target=f) for f in (polite, polite, rude, rude, rude, vanishing)]
+    def echoing():
+        body = random.randbytes(300_000)
+        while not stop.is_set():
+            try:
+                if server.request("POST", "/echo", body)[2] != body:
+                    bad.append("/echo changed its body")
+            except (OSError, http.client.HTTPException) as error:
+                bad.append(f"/echo: {error!r}")
+
+    def nonsense():
+        while not stop.is_set():
+            with contextlib.suppress(OSError), server.connect() as s:
+                s.sendall(random.choice([random.randbytes(200), b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nab", b"GET /he"]))
+
+    threads = [threading.Thread(target=f) for f in (polite, polite, echoing, rude, rude, rude, vanishing, nonsense)]
     for thread in threads:
         thread.start()
-    time.sleep(10 if config.sanitized else 6)
+    time.sleep(seconds or (10 if config.sanitized else 6))
     stop.set()
     for thread in threads:
         thread.join()
@@ -131,6 +145,20 @@ def full(config, tally):
         status = server.request("GET", "/hello")[0]
         bad = [] if codes.count(503) >= 1 and codes.count(200) >= 2 and set(codes) <= {200, 503} else [f"codes {codes}"]
         tally.check("503 when full", bad + ([f"then {status}"] if status != 200 else []))
+
+
+def soak(config, tally):
+    """Mixed load with faults for config.minutes, memory looked at between rounds. A part of its own: `run.py soak --minutes 10`."""
+    with Server(config, config.guests / "http-kit.wasm", "--timeout", "1s", "--max-memory", "64MiB") as server:
+        neighbours(config, tally, server, 20)
+        first, end = server.resident_kib(), time.time() + 60 * config.minutes
+        while time.time() < end and server.alive():
+            neighbours(config, tally, server, min(60, max(5, end - time.time())))
+            print(f"   soak: resident {server.resident_kib()} KiB, at first {first} KiB", flush=True)
+        last, log = server.resident_kib(), server.output()
+        tally.check("soak: alive", [] if server.alive() else [log[-3000:]])
+        tally.check("soak: memory", [f"resident grew from {first} to {last} KiB"] if last > 1.5 * first + 16384 else [])
+        tally.check("soak: sanitizers are silent", [log[log.find("Sanitizer") - 200:][:4000]] if "Sanitizer" in log or "runtime error:" in log else [])
 
 
 def run(config, tally):

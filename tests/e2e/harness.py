@@ -23,6 +23,7 @@ class Config:
         self.guests = (ROOT / (args.guests or f"{args.build}/guests")).resolve()
         self.sanitized = args.sanitized
         self.opt_level = str(args.opt_level)
+        self.minutes = args.minutes
         shared = pathlib.Path(os.environ.get("CUSP_SHARED", ROOT.parent / "shared"))
         self.shared = shared if (shared / "guests").is_dir() else None
         self.cache = tempfile.mkdtemp(prefix="cusp-cache-")

@@ -17,7 +17,8 @@ def main():
     parser.add_argument("--guests", help="the folder with the project's own guests (default: BUILD/guests)")
     parser.add_argument("--sanitized", action="store_true", help="the build has sanitizers: be patient, look for their reports")
     parser.add_argument("--opt-level", type=int, default=1, help="of the compiler, for everything served (default: 1)")
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--minutes", type=float, default=10, help="how long the part `soak` goes on (default: 10)")
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)} (default: all), or soak")
     args = parser.parse_args()
     config, tally = Config(args), Tally()
     try:
