@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace cusp::test {
@@ -21,6 +23,17 @@ inline Bytes leb(std::uint64_t value) {
     value >>= 7;
   } while (value != 0);
   return out;
+}
+
+inline Bytes sleb(std::int64_t value) {
+  Bytes out;
+  for (;;) {
+    const auto byte = static_cast<std::uint8_t>(value & 0x7f);
+    value >>= 7;
+    const bool last = (value == 0 && (byte & 0x40) == 0) || (value == -1 && (byte & 0x40) != 0);
+    out.push_back(static_cast<std::uint8_t>(byte | (last ? 0 : 0x80)));
+    if (last) return out;
+  }
 }
 
 class ModuleBytes {
@@ -51,7 +64,29 @@ public:
   }
   // One page; `flags` as in the binary format (1: a maximum, 2: shared, 4: 64-bit).
   void memory(std::uint8_t flags = 0) { add(memories_, (flags & 1) != 0 ? Bytes{flags, 1, 1} : Bytes{flags, 1}); }
+  void memory(std::uint64_t min, std::uint64_t max) { add(memories_, limits({1}, min, max)); }
   void table(std::uint8_t length) { add(tables_, {kFuncref, 0, length}); }
+  void table(std::uint64_t min, std::uint64_t max) { add(tables_, limits({kFuncref, 1}, min, max)); }
+  void export_func(std::string_view name, std::uint32_t func) {
+    Bytes entry = leb(name.size());
+    entry.insert(entry.end(), name.begin(), name.end());
+    entry.push_back(0), append(entry, leb(func));
+    add(exports_, entry);
+  }
+  void start(std::uint32_t func) { start_ = leb(func); }
+  // Active segments of memory 0 and table 0; passive without an offset. The result is the segment's index.
+  std::uint32_t data(std::optional<std::int32_t> offset, const Bytes& bytes) {
+    Bytes entry = segment(offset);
+    append(entry, leb(bytes.size())), append(entry, bytes);
+    return add(datas_, entry);
+  }
+  std::uint32_t elem(std::optional<std::int32_t> offset, const std::vector<std::uint32_t>& funcs) {
+    Bytes entry = segment(offset);
+    if (!offset) entry.push_back(0); // element kind
+    append(entry, leb(funcs.size()));
+    for (std::uint32_t func : funcs) append(entry, leb(func));
+    return add(elems_, entry);
+  }
   void global(std::uint8_t type, bool is_mutable, const Bytes& init) {
     Bytes entry{type, is_mutable};
     append(entry, init), entry.push_back(0x0b);
@@ -67,7 +102,12 @@ public:
       out.push_back(id), append(out, leb(content.size())), append(out, content);
     };
     section(1, types_), section(2, imports_), section(3, functions_), section(4, tables_), section(5, memories_);
-    section(6, globals_), section(10, bodies_);
+    section(6, globals_), section(7, exports_);
+    if (!start_.empty()) out.push_back(8), append(out, leb(start_.size())), append(out, start_);
+    section(9, elems_);
+    if (datas_.count != 0)
+      out.push_back(12), append(out, leb(leb(datas_.count).size())), append(out, leb(datas_.count));
+    section(10, bodies_), section(11, datas_);
     return out;
   }
 
@@ -80,7 +120,18 @@ private:
     append(items.bytes, entry);
     return items.count++;
   }
-  Items types_, imports_, functions_, tables_, memories_, globals_, bodies_;
+  static Bytes limits(Bytes head, std::uint64_t min, std::uint64_t max) {
+    append(head, leb(min)), append(head, leb(max));
+    return head;
+  }
+  static Bytes segment(std::optional<std::int32_t> offset) {
+    if (!offset) return {1};
+    Bytes head{0, 0x41};
+    append(head, sleb(*offset)), head.push_back(0x0b);
+    return head;
+  }
+  Items types_, imports_, functions_, tables_, memories_, globals_, exports_, elems_, bodies_, datas_;
+  Bytes start_;
   std::uint32_t imported_ = 0;
 };
 
