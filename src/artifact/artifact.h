@@ -89,6 +89,7 @@ public:
   std::uint32_t text_size() const { return text_size_; }
   std::span<const std::uint8_t> image() const { return image_; } // mapped read-only, shared
   int fd() const { return fd_.get(); }
+  std::span<const std::uint8_t> mapping() const { return file_; } // the whole file; it may shrink under us
   std::uint64_t image_file_offset() const { return image_file_offset_; }
   std::span<const std::uint8_t> trap_table() const { return trap_table_; }
   // Empty when the name is not known.

@@ -57,4 +57,9 @@ AddressTable& memory_table() {
   return *table;
 }
 
+AddressTable& artifact_table() {
+  static auto* const table = new AddressTable;
+  return *table;
+}
+
 } // namespace cusp::runtime

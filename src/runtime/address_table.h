@@ -36,7 +36,8 @@ private:
 // The signal handlers' tables; the process's only global state.
 AddressTable& guest_code_table(); // owner: GuestCode
 AddressTable& write_set_table();  // owner: WriteSet
-AddressTable& memory_table(); // address space reserved for linear memories, guards included; owner: anything but null
+AddressTable& memory_table(); // linear memories, guards included; owner: the GuestCode whose image may be mapped there
+AddressTable& artifact_table(); // mapped artifact files; owner: GuestCode
 
 // A range of executable guest code and where its trap stubs are.
 struct GuestCode {
@@ -44,6 +45,8 @@ struct GuestCode {
   const std::uint8_t* end = nullptr;
   const std::uint8_t* trap_stubs = nullptr; // kTrapCount stubs, abi::kTrapStubSize apart
   const void* owner = nullptr;              // the Code
+  // A page of the artifact's file is gone: it was cut off under its mapping. Set by the fault handler, for good.
+  mutable std::atomic<bool> damaged{false};
 };
 
 // The guest code that `pc` lies in, or nullptr. Async-signal-safe.

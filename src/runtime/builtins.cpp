@@ -74,8 +74,30 @@ namespace {
 
 using abi::VmContext;
 
+// A guest that spends its time in bulk operations is hardly ever found in its own code: they look for the timer's note themselves, at
+// their end and between pieces.
+void give_way(VmContext* vmctx) {
+  Execution& execution = store_of(vmctx).state().execution;
+  if (execution.interrupted && interruption_due(execution)) [[unlikely]]
+    raise_trap(abi::Trap::Timeout);
+}
+
+constexpr std::uint64_t kPiece = 1 << 20; // about as long as a host call takes; a memory of 4 GiB takes a second
+
+void copy_bytes(VmContext* vmctx, std::uint8_t* to, const std::uint8_t* from, std::uint64_t n) {
+  const bool backwards = to > from; // the pieces, where they overlap
+  for (std::uint64_t left = n; left != 0;) {
+    std::uint64_t size = std::min(kPiece, left), at = backwards ? left - size : n - left;
+    std::memmove(to + at, from + at, size);
+    left -= size;
+    give_way(vmctx);
+  }
+}
+
 std::uint64_t builtin_memory_grow(VmContext* vmctx, std::uint32_t memory, std::uint64_t delta) {
-  return grow_memory(store_of(vmctx), *instance_of(vmctx).memory(memory), delta);
+  std::uint64_t old = grow_memory(store_of(vmctx), *instance_of(vmctx).memory(memory), delta);
+  give_way(vmctx);
+  return old;
 }
 
 void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s,
@@ -84,18 +106,22 @@ void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from,
   abi::MemoryRecord& source = *instance_of(vmctx).memory(from);
   if (!in_bounds(d, n, target.byte_length) || !in_bounds(s, n, source.byte_length))
     raise_trap(abi::Trap::MemoryOutOfBounds);
-  std::memmove(target.base + d, source.base + s, n);
+  copy_bytes(vmctx, target.base + d, source.base + s, n);
 }
 
 void builtin_memory_fill(VmContext* vmctx, std::uint32_t memory, std::uint64_t d, std::uint32_t byte, std::uint64_t n) {
   abi::MemoryRecord& target = *instance_of(vmctx).memory(memory);
   if (!in_bounds(d, n, target.byte_length)) raise_trap(abi::Trap::MemoryOutOfBounds);
-  std::memset(target.base + d, static_cast<int>(byte & 0xff), n);
+  for (std::uint64_t at = 0; at < n; at += kPiece) {
+    std::memset(target.base + d + at, static_cast<int>(byte & 0xff), std::min(kPiece, n - at));
+    give_way(vmctx);
+  }
 }
 
 void builtin_memory_init(VmContext* vmctx, std::uint32_t memory, std::uint32_t data, std::uint64_t d, std::uint32_t s,
                          std::uint32_t n) {
   if (!init_memory(instance_of(vmctx), memory, data, d, s, n)) raise_trap(abi::Trap::MemoryOutOfBounds);
+  give_way(vmctx);
 }
 
 void builtin_data_drop(VmContext* vmctx, std::uint32_t data) {
@@ -104,13 +130,16 @@ void builtin_data_drop(VmContext* vmctx, std::uint32_t data) {
 }
 
 std::uint64_t builtin_table_grow(VmContext* vmctx, std::uint32_t table, std::uint64_t delta, void* init) {
-  return grow_table(store_of(vmctx), *instance_of(vmctx).table(table), delta, init);
+  std::uint64_t old = grow_table(store_of(vmctx), *instance_of(vmctx).table(table), delta, init);
+  give_way(vmctx);
+  return old;
 }
 
 void builtin_table_fill(VmContext* vmctx, std::uint32_t table, std::uint64_t i, void* value, std::uint64_t n) {
   abi::TableRecord& record = *instance_of(vmctx).table(table);
   if (!in_bounds(i, n, record.length)) raise_trap(abi::Trap::TableOutOfBounds);
   std::fill_n(record.elements + i, n, value);
+  give_way(vmctx);
 }
 
 void builtin_table_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint64_t d, std::uint64_t s,
@@ -118,12 +147,14 @@ void builtin_table_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, 
   abi::TableRecord& target = *instance_of(vmctx).table(to);
   abi::TableRecord& source = *instance_of(vmctx).table(from);
   if (!in_bounds(d, n, target.length) || !in_bounds(s, n, source.length)) raise_trap(abi::Trap::TableOutOfBounds);
-  std::memmove(target.elements + d, source.elements + s, n * sizeof(void*));
+  copy_bytes(vmctx, reinterpret_cast<std::uint8_t*>(target.elements + d),
+             reinterpret_cast<const std::uint8_t*>(source.elements + s), n * sizeof(void*));
 }
 
 void builtin_table_init(VmContext* vmctx, std::uint32_t table, std::uint32_t elem, std::uint64_t d, std::uint32_t s,
                         std::uint32_t n) {
   if (!init_table(instance_of(vmctx), table, elem, d, s, n)) raise_trap(abi::Trap::TableOutOfBounds);
+  give_way(vmctx);
 }
 
 void builtin_elem_drop(VmContext* vmctx, std::uint32_t elem) {

@@ -67,7 +67,7 @@ struct Code::State {
   std::vector<std::vector<std::uint32_t>> type_ids;
   std::unordered_map<std::uint32_t, std::uint32_t> entries; // canonical type → text offset
   GuestCode guest;
-  AddressRegistration registration;
+  AddressRegistration text, file;
 };
 
 Result<std::shared_ptr<const Code>> Code::load(std::shared_ptr<const artifact::Artifact> artifact) {
@@ -86,12 +86,25 @@ Result<std::shared_ptr<const Code>> Code::load(std::shared_ptr<const artifact::A
     state.type_ids.push_back(std::move(ids));
   }
   const std::uint8_t* text = code->artifact_->code();
-  state.guest = {text, text + code->artifact_->text_size(), text + meta.trap_stubs, code.get()};
-  state.registration = AddressRegistration(guest_code_table(), state.guest.begin, state.guest.end, &state.guest);
+  state.guest.begin = text;
+  state.guest.end = text + code->artifact_->text_size();
+  state.guest.trap_stubs = text + meta.trap_stubs;
+  state.guest.owner = code.get();
+  std::span<const std::uint8_t> file = code->artifact_->mapping();
+  state.text = AddressRegistration(guest_code_table(), state.guest.begin, state.guest.end, &state.guest);
+  state.file = AddressRegistration(artifact_table(), file.data(), file.data() + file.size(), &state.guest);
   return code;
 }
 
 Code::~Code() = default;
+
+const GuestCode& Code::guest() const { return state_->guest; }
+
+Result<void> Code::check_whole() const {
+  if (!state_->guest.damaged.load(std::memory_order_relaxed)) [[likely]]
+    return {};
+  return base::fail(base::ErrorCode::Corrupt, artifact_->name() + " was cut off while it was in use");
+}
 
 std::span<const std::uint32_t> Code::type_ids(std::uint32_t module) const { return state_->type_ids[module]; }
 

@@ -13,6 +13,7 @@
 namespace cusp::runtime {
 
 using base::Result;
+struct GuestCode;
 
 class Code : public std::enable_shared_from_this<Code> {
 public:
@@ -25,6 +26,10 @@ public:
   std::span<const std::uint32_t> type_ids(std::uint32_t module) const;
   // The entry trampoline for functions of a canonical type, or nullptr. It serves functions of other code too.
   const void* entry_for(std::uint32_t type_id) const;
+  // What signal handlers know of this code.
+  const GuestCode& guest() const;
+  // Error: Corrupt when the artifact's file was cut off while it was in use. Its instances end, the process goes on.
+  Result<void> check_whole() const;
   const void* text(std::uint32_t offset) const { return artifact_->code() + offset; }
 
 private:

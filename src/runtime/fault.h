@@ -1,6 +1,7 @@
 // What happens when guest code faults (DESIGN decisions 4, 7, 9). Handlers for SIGSEGV, SIGBUS, SIGILL and SIGFPE, installed once, on an
 // alternate stack: a write-set fault is told by address and repaired; a trap is told by PC, noted, and the thread goes
-// on at the activation; anything else goes to the handler that was there before.
+// on at the activation; host code that reads a page which an artifact's file has lost reads zeros, and the artifact is
+// marked; anything else goes to the handler that was there before.
 #pragma once
 
 #include "base/result.h"

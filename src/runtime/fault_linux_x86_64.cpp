@@ -67,7 +67,7 @@ abi::Trap classify_memory_fault(int signal, const siginfo_t* info, void* context
   auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
   bool by_kernel = info->si_code == SI_KERNEL;
   if (is_stack_overflow(address, by_kernel, context_sp(context), activation)) return abi::Trap::StackOverflow;
-  // SIGBUS outside a write set: the artifact's file shrank under its mapping. It ends this guest, not the process.
+  // SIGBUS outside a write set: a page that an artifact's file has lost. It ends this guest, not the process.
   if (signal == SIGBUS || by_kernel || !memory_table().find(address)) return abi::Trap::Internal;
   return abi::Trap::MemoryOutOfBounds;
 }
@@ -90,6 +90,26 @@ void trap_in_guest(int signal, const siginfo_t* info, void* context, const Guest
   context_leave_guest(context, activation);
 }
 
+// A page that its artifact's file has lost, because the file was cut off under its mapping: whoever uses the code next is told
+// (Code::check_whole). `in_guest`: the guest ends. Host code that reads it (a trap table, an image that is copied back) gets zeros,
+// which no reader of foreign bytes minds.
+bool replace_lost_page(std::uintptr_t address, bool in_guest) {
+  const void* owner = artifact_table().find(address);
+  int protection = PROT_READ;
+  if (!owner) {
+    // Images show in memories, too, but for userfaultfd, which takes a copy of them.
+    const auto* set = static_cast<const WriteSet*>(write_set_table().find(address));
+    if (set && set->tracking() == WriteTracking::Userfaultfd) return false;
+    owner = memory_table().find(address);
+    protection |= PROT_WRITE;
+  }
+  if (!owner) return false;
+  static_cast<const GuestCode*>(owner)->damaged.store(true, std::memory_order_relaxed);
+  if (in_guest) return false;
+  void* page = reinterpret_cast<void*>(address & ~(abi::kHostPageSize - 1));
+  return mmap(page, abi::kHostPageSize, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
+}
+
 void on_fault(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
   bool handled = false;
@@ -97,11 +117,12 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     Activation* activation = current_activation();
     if ((signal == SIGSEGV || signal == SIGBUS) && info->si_code != SI_KERNEL && context_fault_is_write(context))
       handled = repair_write_fault(reinterpret_cast<std::uintptr_t>(info->si_addr), activation);
-    if (!handled && activation) {
-      if (const GuestCode* guest = find_guest_code(context_pc(context))) {
-        trap_in_guest(signal, info, context, *guest, activation);
-        handled = true;
-      }
+    const GuestCode* guest = handled || !activation ? nullptr : find_guest_code(context_pc(context));
+    if (!handled && signal == SIGBUS && info->si_code == BUS_ADRERR)
+      handled = replace_lost_page(reinterpret_cast<std::uintptr_t>(info->si_addr), guest != nullptr);
+    if (!handled && guest) {
+      trap_in_guest(signal, info, context, *guest, activation);
+      handled = true;
     }
   }
   errno = saved_errno;
@@ -126,7 +147,7 @@ struct AlternateStack {
 } // namespace
 
 base::Result<void> install_fault_handlers() {
-  guest_code_table(), write_set_table(), memory_table(); // made here, not in a handler
+  guest_code_table(), write_set_table(), memory_table(), artifact_table(); // made here, not in a handler
   for (int signal : kSignals) {
     struct sigaction action{};
     action.sa_sigaction = on_fault;

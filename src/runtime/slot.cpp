@@ -203,6 +203,7 @@ Slot::~Slot() = default;
 
 Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> layout) {
   prepare_thread();
+  CUSP_TRY(layout->state_->code->check_whole());
   std::unique_ptr<Slot> slot(new Slot);
   SlotState& own = *slot->slot_state_;
   own.layout = std::move(layout);
@@ -226,7 +227,7 @@ Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> lay
     for (std::size_t i = 0; i < core.memories.size(); ++i) {
       std::uint8_t* begin = own.at(core.memories[i]);
       std::uint64_t reserve = memory_space(meta.memories[meta.shape.imported_memories + i], map.options.limits).reserve;
-      own.guarded.emplace_back(memory_table(), begin, begin + reserve, begin);
+      own.guarded.emplace_back(memory_table(), begin, begin + reserve, &map.code->guest());
     }
   }
   return slot;
@@ -330,7 +331,7 @@ Result<void> Slot::reset() {
   state.execution.interrupted = 0;
   state.execution.deadline_ns = kNoDeadline;
   memory_in_use_ = own.memory_in_use;
-  return {};
+  return own.map().code->check_whole();
 }
 
 } // namespace cusp::runtime

@@ -24,8 +24,9 @@ constexpr std::uint64_t kMemory64Reservation = std::uint64_t{64}
 // Memories and tables of their own address space.
 class FreePlacement final : public Placement {
 public:
-  FreePlacement(Store::State& state, const StoreLimits& limits, const artifact::Artifact* artifact)
-      : state_(state), limits_(limits), artifact_(artifact) {}
+  // `code`: of the module whose memories these are, or null.
+  FreePlacement(Store::State& state, const StoreLimits& limits, const Code* code)
+      : state_(state), limits_(limits), code_(code) {}
 
   Result<void> memory(std::uint32_t, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
@@ -35,8 +36,9 @@ public:
     OwnedSpace owned{CUSP_TRY(Reservation::create(space.reserve)), {}};
     std::uint8_t* at = owned.space.base();
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
-    if (artifact_ && meta.image_bytes) CUSP_TRY(map_memory_image(*artifact_, meta, at));
-    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve, at);
+    if (code_ && meta.image_bytes) CUSP_TRY(map_memory_image(code_->artifact(), meta, at));
+    static const GuestCode no_code;
+    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve, code_ ? &code_->guest() : &no_code);
     state_.spaces.push_back(std::move(owned));
     record = {at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2};
     return {};
@@ -57,7 +59,7 @@ public:
 private:
   Store::State& state_;
   const StoreLimits& limits_;
-  const artifact::Artifact* artifact_;
+  const Code* code_;
 };
 
 std::uint32_t call_host_function(abi::HostFunc* host, abi::ValRaw* values) {
@@ -129,6 +131,7 @@ Result<void> Store::map_stack() {
 
 Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint32_t module,
                                      std::span<const Extern> imports) {
+  CUSP_TRY(code->check_whole());
   const artifact::ModuleMeta& meta = code->module(module);
   std::size_t size = (abi::VmLayout(meta.shape).size() + 63) / 64 * 64;
   std::unique_ptr<void, State::FreeAligned> memory(std::aligned_alloc(64, size));
@@ -146,7 +149,7 @@ Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint
   state_->instances.push_back(std::move(instance));
   state_->funcrefs.push_back(std::move(funcrefs));
   state_->vm_contexts.push_back(std::move(memory));
-  FreePlacement placement(*state_, limits_, &code->artifact());
+  FreePlacement placement(*state_, limits_, code.get());
   CUSP_TRY(steps.define(placement));
   CUSP_TRY(steps.initialise());
   CUSP_TRY(steps.run_start());

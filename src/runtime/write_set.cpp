@@ -25,19 +25,19 @@ constexpr std::uint32_t kMostDearPages = 1 << 16;
 
 // Every run that mprotect makes writable inside a protected range adds two mappings, and the process may have only so many
 // (vm.max_map_count). Half of them are for write sets.
-std::atomic<std::int64_t> splits_left{0};
+std::int64_t most_splits() {
+  long maps = 65530;
+  if (std::FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
+    if (std::fscanf(file, "%ld", &maps) != 1) maps = 65530;
+    std::fclose(file);
+  }
+  return maps / 2;
+}
 
-void read_split_budget() {
-  static const bool once = [] {
-    long maps = 65530;
-    if (std::FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
-      if (std::fscanf(file, "%ld", &maps) != 1) maps = 65530;
-      std::fclose(file);
-    }
-    splits_left = maps / 2;
-    return true;
-  }();
-  (void)once;
+// Made by WriteSet::create(), before a handler can ask.
+std::atomic<std::int64_t>& split_budget() {
+  static std::atomic<std::int64_t> left{most_splits()};
+  return left;
 }
 
 Result<WriteTracking> resolve(WriteTracking wanted) {
@@ -67,7 +67,7 @@ template <class T> Result<T*> map_lazily(std::uint64_t bytes) {
 } // namespace
 
 Result<std::unique_ptr<WriteSet>> WriteSet::create(std::uint8_t* base, std::uint64_t size, WriteTracking tracking) {
-  read_split_budget();
+  split_budget();
   std::unique_ptr<WriteSet> set(new WriteSet);
   set->tracking_ = CUSP_TRY(resolve(tracking));
   set->base_ = base;
@@ -76,8 +76,11 @@ Result<std::unique_ptr<WriteSet>> WriteSet::create(std::uint8_t* base, std::uint
   return set;
 }
 
+std::int64_t WriteSet::splits_left() { return split_budget(); }
+void WriteSet::set_splits_left(std::int64_t splits) { split_budget() = splits; }
+
 WriteSet::~WriteSet() {
-  splits_left += runs_;
+  split_budget() += runs_;
   if (learned_bits_) munmap(learned_bits_, size_ / kPage / 8 + 1);
   if (learned_) munmap(learned_, learned_capacity_ * sizeof(Learned));
   if (copies_) munmap(copies_, copies_size_);
@@ -173,8 +176,8 @@ bool WriteSet::learn_by_mprotect(const Range& range, std::uint8_t* page) {
   std::uint8_t *begin = range.begin + from, *end = range.begin + to;
   bool joins = (from > 0 && is_learned(begin - kPage)) || (to < range.size && is_learned(end));
   if (!joins) {
-    if (splits_left.fetch_sub(1, std::memory_order_relaxed) <= 0) {
-      splits_left.fetch_add(1, std::memory_order_relaxed);
+    if (split_budget().fetch_sub(1, std::memory_order_relaxed) <= 0) {
+      split_budget().fetch_add(1, std::memory_order_relaxed);
       return stop_protecting();
     }
     runs_ = runs_ + 1;
@@ -190,7 +193,7 @@ bool WriteSet::stop_protecting() {
   tracking_ = WriteTracking::Scan;
   for (const Range& range : ranges_)
     if (mprotect(range.begin, range.size, PROT_READ | PROT_WRITE) != 0) return false;
-  splits_left += runs_;
+  split_budget() += runs_;
   runs_ = 0;
   return true;
 }
@@ -248,7 +251,7 @@ Result<void> WriteSet::drop() {
   }
   if (learned_count_) madvise(learned_, learned_capacity_ * sizeof(Learned), MADV_DONTNEED);
   learned_count_ = 0;
-  splits_left += runs_;
+  split_budget() += runs_;
   runs_ = 0;
   resets_since_drop_ = 0;
   return protect();

@@ -46,6 +46,9 @@ public:
 
   WriteTracking tracking() const { return tracking_; } // what is in use: mprotect falls back to scanning when it must
   std::uint32_t learned_pages() const { return tracking_ == WriteTracking::Scan ? scanned_pages_ : learned_count_; }
+  // How many more mappings the process may split by mprotect: half of vm.max_map_count at first. Thread-safe.
+  static std::int64_t splits_left();
+  static void set_splits_left(std::int64_t splits);
   // More than this is dropped rather than copied back.
   void set_dear_pages(std::uint32_t pages) { dear_pages_ = pages; }
 

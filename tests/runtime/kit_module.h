@@ -44,6 +44,8 @@ enum class Kit : std::uint32_t {
   Leaf,        // () -> 41                     in the table
   OtherLeaf,   // () -> 42                     in the table
   Empty,       // ()
+  FillForever, // (n)                          memory.fill of n bytes, again and again
+  CopyForever, // (n)                          memory.copy of n bytes to 1, again and again
 };
 
 struct KitShape {
@@ -182,6 +184,8 @@ private:
     func(Kit::Leaf, {}, {kI32}, {0x41, 41});
     func(Kit::OtherLeaf, {}, {kI32}, {0x41, 42});
     func(Kit::Empty, {}, {}, {});
+    func(Kit::FillForever, {kI32}, {}, {0x03, 0x40, 0x41, 0, 0x41, 1, 0x20, 0, 0xfc, 11, 0, 0x0c, 0, 0x0b});
+    func(Kit::CopyForever, {kI32}, {}, {0x03, 0x40, 0x41, 1, 0x41, 0, 0x20, 0, 0xfc, 10, 0, 0, 0x0c, 0, 0x0b});
   }
 
   ModuleBytes module_;

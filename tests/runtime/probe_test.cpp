@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <poll.h>
 
-#include "runtime/guest.h"
+#include "runtime/kit_slot.h"
 
 namespace cusp::test {
 namespace {

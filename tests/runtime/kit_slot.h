@@ -67,13 +67,15 @@ using HostBody = std::function<std::optional<std::uint32_t>(std::uint32_t)>;
 // A sealed slot of the kit module.
 class KitSlot {
 public:
-  static std::shared_ptr<const runtime::SlotLayout> layout(WriteTracking tracking, runtime::StoreLimits limits = {}) {
+  static std::shared_ptr<const runtime::SlotLayout>
+  layout(WriteTracking tracking, runtime::StoreLimits limits = {},
+         const std::shared_ptr<const runtime::Code>& code = kit_code()) {
     runtime::SlotOptions options;
     options.limits = limits;
     options.tracking = tracking;
     options.owner_bytes = sizeof(abi::HostFunc);
     const std::uint32_t modules[] = {0};
-    return must(runtime::SlotLayout::create(kit_code(), modules, options), "layout");
+    return must(runtime::SlotLayout::create(code, modules, options), "layout");
   }
 
   explicit KitSlot(std::shared_ptr<const runtime::SlotLayout> layout)
