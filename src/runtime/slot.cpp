@@ -307,14 +307,13 @@ Result<void> Slot::reset() {
   SlotState& own = *slot_state_;
   Store::State& state = this->state();
   if (state.grown) {
-    // What grew goes back to nothing: the pages' contents to the system, and out of reach.
+    // What grew is zero and out of reach again.
     for (const SlotState::Sealed& entry : own.sealed) {
       std::uint8_t* base = entry.memory ? entry.memory->base : reinterpret_cast<std::uint8_t*>(entry.table->elements);
       std::uint64_t now =
           round_to_pages(entry.memory ? entry.memory->byte_length : entry.table->length * sizeof(void*));
       if (now <= entry.bytes) continue;
-      if (madvise(base + entry.bytes, now - entry.bytes, MADV_DONTNEED) != 0)
-        return base::fail_errno("reset", "a memory", errno);
+      CUSP_TRY(own.write_set->clear_grown(base + entry.bytes, now - entry.bytes));
       CUSP_TRY(close_pages(base + entry.bytes, now - entry.bytes));
     }
     state.grown = false;

@@ -216,6 +216,20 @@ Result<void> WriteSet::reset() {
   return {};
 }
 
+Result<void> WriteSet::clear_grown(std::uint8_t* begin, std::uint64_t size) {
+  std::vector<PageRun>& runs = scanned_;
+  runs.clear();
+  CUSP_TRY(find_private_pages(begin, size, pagemap_scan_works(), runs));
+  std::uint64_t pages = 0;
+  for (const PageRun& run : runs) pages += run.size / kPage;
+  if (pages > dear_pages_) {
+    if (madvise(begin, size, MADV_DONTNEED) != 0) return base::fail_errno("give back", "a slot's memory", errno);
+    return {};
+  }
+  for (const PageRun& run : runs) std::memset(run.begin, 0, run.size);
+  return {};
+}
+
 Result<void> WriteSet::reset_by_scan() {
   std::vector<PageRun>& runs = scanned_;
   std::uint64_t pages = 0;

@@ -38,6 +38,9 @@ public:
   base::Result<void> seal(std::span<const Range> ranges);
   // Every byte of the ranges as at seal(). REQUIRES: sealed; no guest of the slot running.
   base::Result<void> reset();
+  // Zero again what was written of [begin, begin + size): memory that grew behind a range. Its pages stay, for the next use most
+  // likely grows, too, and a page fault costs more than clearing a page; more than set_dear_pages() are given back to the system.
+  base::Result<void> clear_grown(std::uint8_t* begin, std::uint64_t size);
   // Forgets what was learned and gives the memory back to the system. The ranges are clean afterwards.
   base::Result<void> drop();
 
