@@ -141,7 +141,12 @@ struct Slot::SlotState {
   struct Sealed {
     abi::MemoryRecord* memory = nullptr;
     abi::TableRecord* table = nullptr;
-    std::uint64_t bytes = 0; // open, in whole pages
+    std::uint64_t bytes = 0;  // open, in whole pages
+    std::uint64_t fenced = 0; // how far beyond them it has grown yet
+    std::uint8_t* base() const { return memory ? memory->base : reinterpret_cast<std::uint8_t*>(table->elements); }
+    std::uint64_t open_now() const {
+      return round_to_pages(memory ? memory->byte_length : table->length * sizeof(void*));
+    }
   };
   std::vector<Sealed> sealed;
   std::vector<std::pair<std::vector<bool>, std::vector<bool>>> dropped;
@@ -285,13 +290,13 @@ Result<void> Slot::seal() {
     for (std::uint32_t i = meta.shape.imported_tables; i < meta.tables.size(); ++i) {
       abi::TableRecord* table = instance.table(i);
       std::uint64_t bytes = round_to_pages(table->length * sizeof(void*));
-      own.sealed.push_back({nullptr, table, bytes});
+      own.sealed.push_back({nullptr, table, bytes, 0});
       if (bytes != 0) ranges.push_back({reinterpret_cast<std::uint8_t*>(table->elements), bytes, nullptr, 0});
     }
     for (std::uint32_t i = meta.shape.imported_memories; i < meta.memories.size(); ++i) {
       abi::MemoryRecord* memory = instance.memory(i);
       std::uint64_t bytes = round_to_pages(memory->byte_length);
-      own.sealed.push_back({memory, nullptr, bytes});
+      own.sealed.push_back({memory, nullptr, bytes, 0});
       std::uint64_t whole = meta.memories[i].image_bytes / abi::kHostPageSize * abi::kHostPageSize;
       if (bytes != 0) ranges.push_back({memory->base, bytes, image + meta.memories[i].image_offset, whole});
     }
@@ -303,21 +308,27 @@ Result<void> Slot::seal() {
   return {};
 }
 
+// What grew is zero and out of reach again. Most uses grow alike, so what grew becomes a mapping of its own, unlike its
+// neighbours in a flag that means nothing here: opening and closing it then neither splits nor merges, which is most of their cost.
+Result<void> Slot::take_back_growth() {
+  for (SlotState::Sealed& entry : slot_state_->sealed) {
+    std::uint8_t* grown = entry.base() + entry.bytes;
+    std::uint64_t now = entry.open_now();
+    if (now <= entry.bytes) continue;
+    CUSP_TRY(slot_state_->write_set->clear_grown(grown, now - entry.bytes));
+    CUSP_TRY(close_pages(grown, now - entry.bytes));
+    if (now <= entry.fenced) continue;
+    entry.fenced = now;
+    madvise(grown, now - entry.bytes, MADV_DONTDUMP); // refused: it goes on as it was
+  }
+  state().grown = false;
+  return {};
+}
+
 Result<void> Slot::reset() {
   SlotState& own = *slot_state_;
   Store::State& state = this->state();
-  if (state.grown) {
-    // What grew is zero and out of reach again.
-    for (const SlotState::Sealed& entry : own.sealed) {
-      std::uint8_t* base = entry.memory ? entry.memory->base : reinterpret_cast<std::uint8_t*>(entry.table->elements);
-      std::uint64_t now =
-          round_to_pages(entry.memory ? entry.memory->byte_length : entry.table->length * sizeof(void*));
-      if (now <= entry.bytes) continue;
-      CUSP_TRY(own.write_set->clear_grown(base + entry.bytes, now - entry.bytes));
-      CUSP_TRY(close_pages(base + entry.bytes, now - entry.bytes));
-    }
-    state.grown = false;
-  }
+  if (state.grown) CUSP_TRY(take_back_growth());
   CUSP_TRY(own.write_set->reset());
   if (state.dropped) {
     for (std::size_t c = 0; c < own.instances.size(); ++c) {

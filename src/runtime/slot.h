@@ -67,6 +67,7 @@ public:
 
 private:
   Slot();
+  Result<void> take_back_growth();
   struct SlotState;
   std::unique_ptr<SlotState> slot_state_;
 };
