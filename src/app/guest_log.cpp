@@ -1,5 +1,6 @@
 #include "app/guest_log.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -48,13 +49,13 @@ void LineSink::emit(std::string_view line) {
 wasi::StreamResult<void> LineSink::write(std::span<const std::uint8_t> bytes) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   while (!text.empty()) {
-    std::size_t end = text.find('\n');
-    partial_ += text.substr(0, end);
-    if (end == std::string_view::npos && partial_.size() < kMaxLine) break;
+    std::size_t end = text.find('\n'), size = std::min({end, text.size(), kMaxLine - partial_.size()});
+    bool at_end = size == end;
+    partial_ += text.substr(0, size);
+    text.remove_prefix(size + (at_end ? 1 : 0));
+    if (!at_end && partial_.size() < kMaxLine) continue;
     emit(partial_);
     partial_.clear();
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
   }
   return {};
 }

@@ -91,6 +91,24 @@ void LogBuffer::hand_over() {
   if (!err_.empty()) writer_.submit(LogStream::Err, std::exchange(err_, {}));
 }
 
+namespace {
+// Bytes of the UTF-8 sequence at the start of `text`, which begins with a byte above 0x7f; 0: it is none (RFC 3629, 4).
+std::size_t sequence_size(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
+  unsigned lead = byte(0);
+  if (lead >= 0xc2 && lead < 0xe0) return within(1, 0x80, 0xbf) ? 2 : 0;
+  if (lead >= 0xe0 && lead < 0xf0) // neither overlong nor surrogates
+    return within(1, lead == 0xe0 ? 0xa0 : 0x80, lead == 0xed ? 0x9f : 0xbf) && within(2, 0x80, 0xbf) ? 3 : 0;
+  if (lead >= 0xf0 && lead < 0xf5) // neither overlong nor beyond U+10FFFF
+    return within(1, lead == 0xf0 ? 0x90 : 0x80, lead == 0xf4 ? 0x8f : 0xbf) && within(2, 0x80, 0xbf) &&
+                   within(3, 0x80, 0xbf)
+               ? 4
+               : 0;
+  return 0;
+}
+} // namespace
+
 void append_json(std::string& to, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     auto c = static_cast<unsigned char>(text[i]);
@@ -103,11 +121,7 @@ void append_json(std::string& to, std::string_view text) {
     } else if (c < 0x80) {
       to += text[i];
     } else {
-      // A whole sequence, or the replacement character.
-      std::size_t size = c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
-      bool whole = size != 0 && c < 0xf5 && i + size <= text.size();
-      for (std::size_t k = 1; whole && k < size; ++k) whole = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
-      if (whole) {
+      if (std::size_t size = sequence_size(text.substr(i))) {
         to += text.substr(i, size);
         i += size - 1;
       } else {
