@@ -26,6 +26,8 @@ struct ServeOptions {
   canon::LinkOptions link;                         // its limits hold for one instance
   std::optional<std::chrono::nanoseconds> timeout; // of one request, computing and waiting
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
+  // Instances that nobody has needed for so long are let go of, but for one per worker.
+  std::chrono::nanoseconds idle_instances = std::chrono::seconds(10);
   std::uint32_t max_concurrency = 0;      // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
   LogFormat access_log = LogFormat::None; // a line per request on standard output
   Sandbox sandbox = Sandbox::Auto;

@@ -1,5 +1,7 @@
 #include "app/worker.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "app/guest_log.h"
@@ -90,17 +92,36 @@ Result<void> Worker::warm_up() {
 }
 
 // While anything is going on, every few milliseconds: answers that a computing guest has flushed go out, log lines are handed over, numbers
-// that others own are published. An idle worker sleeps.
+// that others own are published. An idle worker sleeps, but for letting go of instances that it needs no more.
 void Worker::tick() {
+  next_trim_ = loop::Clock::now() + service_.options->idle_instances;
   while (!ending_) {
-    busy_.wait();
+    busy_.wait(next_tick());
     loop_->sleep_until(loop::Clock::now() + kTick);
     flush_list_.flush_all();
     log_.hand_over();
+    trim();
     publish();
     if (server_->in_flight() == 0) busy_.reset();
   }
   ticked_out_.set();
+}
+
+loop::TimePoint Worker::next_tick() const {
+  if (surplus_ != 0) return loop::Clock::now();
+  return pool_->idle() > 1 ? next_trim_ : loop::kNever;
+}
+
+// A few at a time: giving address space back takes a while.
+void Worker::trim() {
+  constexpr std::uint32_t kAtOnce = 16;
+  if (loop::TimePoint now = loop::Clock::now(); now >= next_trim_) {
+    surplus_ = pool_->take_unneeded();
+    next_trim_ = now + service_.options->idle_instances;
+  }
+  std::uint32_t part = std::min({surplus_, kAtOnce, pool_->idle()});
+  surplus_ = part == 0 ? 0 : surplus_ - part;
+  if (part != 0) pool_->trim(pool_->idle() - part);
 }
 
 void Worker::publish() {

@@ -49,12 +49,14 @@ public:
 private:
   void run(std::promise<Result<void>> ready);
   void tick(); // a fiber: what need not happen at once
+  loop::TimePoint next_tick() const;
   Result<void> warm_up();
   void answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id);
   void log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report);
   void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id,
                   std::uint64_t ns);
   void publish();
+  void trim();
 
   const Service& service_;
   unsigned index_, count_;
@@ -67,6 +69,8 @@ private:
   std::unique_ptr<canon::InstancePool> pool_;
   loop::Event busy_, accepting_, draining_, ticked_out_;
   loop::TimePoint drain_deadline_{};
+  loop::TimePoint next_trim_{};
+  std::uint32_t surplus_ = 0; // instances to let go of
   bool ending_ = false;
   std::function<void()> ended_;
   std::thread thread_;

@@ -159,9 +159,11 @@ public:
   // A clean instance, started. The lease's end gives it back. Error: LimitExceeded when max_instances are out; Trap of
   // a start function.
   Result<Lease> acquire(void* host);
-  // Makes idle instances beforehand, or lets go of all but `keep`.
+  // Makes idle instances beforehand, or lets go of all but `keep`: those that have waited longest.
   Result<void> reserve(std::uint32_t instances);
   void trim(std::uint32_t keep);
+  // Idle instances that nobody has needed since the last call; one at least is kept. For whoever trims now and then.
+  std::uint32_t take_unneeded();
 
   std::uint32_t idle() const { return static_cast<std::uint32_t>(idle_.size()); }
   std::uint32_t alive() const { return alive_; }
@@ -172,6 +174,7 @@ private:
   std::shared_ptr<const ComponentCode> code_;
   std::vector<std::unique_ptr<ComponentInstance>> idle_;
   std::uint32_t max_instances_, alive_ = 0; // alive: idle ones and those out
+  std::uint32_t least_idle_ = 0;            // since take_unneeded()
 };
 
 // --- typed calls

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "canon/component.h"
@@ -13,6 +15,7 @@ Result<InstancePool::Lease> InstancePool::acquire(void* host) {
   if (!idle_.empty()) {
     lease.instance_ = std::move(idle_.back());
     idle_.pop_back();
+    least_idle_ = std::min(least_idle_, idle());
     lease.pool_ = this;
     lease->set_host(host);
     CUSP_TRY(lease->start());
@@ -48,10 +51,16 @@ Result<void> InstancePool::reserve(std::uint32_t instances) {
 }
 
 void InstancePool::trim(std::uint32_t keep) {
-  while (idle_.size() > keep) {
-    idle_.pop_back();
-    --alive_;
-  }
+  if (idle_.size() <= keep) return;
+  auto surplus = static_cast<std::uint32_t>(idle_.size() - keep);
+  idle_.erase(idle_.begin(), idle_.begin() + surplus);
+  alive_ -= surplus;
+}
+
+std::uint32_t InstancePool::take_unneeded() {
+  std::uint32_t unneeded = std::min(least_idle_, idle() - std::min(idle(), 1u));
+  least_idle_ = idle();
+  return unneeded;
 }
 
 } // namespace cusp::canon
