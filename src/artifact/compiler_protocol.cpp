@@ -32,13 +32,13 @@ struct ErrorRow {
   template <class A> void fields(A& a) { a(code, message, file, byte_offset, line); }
 };
 
-Result<void> wait_readable(int fd, Deadline deadline) {
+Result<void> wait_for(int fd, short what, Deadline deadline) {
   if (!deadline) return {};
   for (;;) {
     auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now()).count();
     if (left < 0) return fail(ErrorCode::Timeout, "the time limit was reached");
-    pollfd entry{fd, POLLIN, 0};
+    pollfd entry{fd, what, 0};
     int ready = poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left + 1, 60'000)));
     if (ready > 0) return {};
     if (ready < 0 && errno != EINTR) return fail_errno("wait for", "the compiler", errno);
@@ -49,7 +49,7 @@ Result<void> wait_readable(int fd, Deadline deadline) {
 Result<std::size_t> read_all(int fd, std::uint8_t* to, std::size_t size, Deadline deadline) {
   std::size_t at = 0;
   while (at < size) {
-    CUSP_TRY(wait_readable(fd, deadline));
+    CUSP_TRY(wait_for(fd, POLLIN, deadline));
     ssize_t got = ::read(fd, to + at, std::min<std::size_t>(size - at, 1 << 30));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno("read from", "the compiler's pipe", errno);
@@ -59,10 +59,11 @@ Result<std::size_t> read_all(int fd, std::uint8_t* to, std::size_t size, Deadlin
   return at;
 }
 
-Result<void> write_all(int fd, const void* from, std::size_t size) {
+Result<void> write_all(int fd, const void* from, std::size_t size, Deadline deadline) {
   for (std::size_t at = 0; at < size;) {
+    CUSP_TRY(wait_for(fd, POLLOUT, deadline));
     ssize_t put = ::write(fd, static_cast<const char*>(from) + at, std::min<std::size_t>(size - at, 1 << 30));
-    if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && (errno == EINTR || (deadline && errno == EAGAIN))) continue;
     if (put < 0) return fail_errno("write to", "the compiler's pipe", errno);
     at += static_cast<std::size_t>(put);
   }
@@ -89,10 +90,10 @@ Result<Frame> read_frame(int fd, Deadline deadline) {
   return frame;
 }
 
-Result<void> write_frame(int fd, FrameKind kind, std::span<const std::uint8_t> payload) {
+Result<void> write_frame(int fd, FrameKind kind, std::span<const std::uint8_t> payload, Deadline deadline) {
   Header header{kMagic, static_cast<std::uint32_t>(kind), payload.size()};
-  CUSP_TRY(write_all(fd, &header, sizeof header));
-  return write_all(fd, payload.data(), payload.size());
+  CUSP_TRY(write_all(fd, &header, sizeof header, deadline));
+  return write_all(fd, payload.data(), payload.size(), deadline);
 }
 
 std::vector<std::uint8_t> write_error(const Error& error) {

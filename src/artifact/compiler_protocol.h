@@ -43,8 +43,9 @@ using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 // Error: Io; NotFound at the end of the input before a first byte; Timeout at the deadline; Corrupt for what is not a
 // frame.
 base::Result<Frame> read_frame(int fd, Deadline deadline = {});
-// Error: Io (EPIPE when the reader is gone: SIGPIPE must be ignored or blocked).
-base::Result<void> write_frame(int fd, FrameKind kind, std::span<const std::uint8_t> payload);
+// Error: Io (EPIPE when the reader is gone: SIGPIPE must be ignored or blocked); Timeout at the deadline, which holds where `fd` does
+// not block.
+base::Result<void> write_frame(int fd, FrameKind kind, std::span<const std::uint8_t> payload, Deadline deadline = {});
 
 std::vector<std::uint8_t> write_error(const base::Error& error);
 base::Error read_error(std::span<const std::uint8_t> payload);

@@ -64,16 +64,43 @@ Result<std::unique_ptr<CompilerProcess>> CompilerProcess::start(const PrepareOpt
   std::unique_ptr<CompilerProcess> process(new CompilerProcess);
   process->options_ = options;
   process->pid_ = pid;
+  fcntl(in_write.get(), F_SETFL, O_NONBLOCK);
   process->to_ = std::move(in_write);
   process->from_ = std::move(out_read);
   return process;
 }
 
-CompilerProcess::~CompilerProcess() {
-  to_.reset(); // end of input: it leaves by itself
+CompilerProcess::~CompilerProcess() { (void)end(); }
+
+// Ends the process, whatever it does, and tells how it had ended by itself: " (signal 9)", " (exit code 70)", or nothing.
+std::string CompilerProcess::end() {
+  to_.reset();
   from_.reset();
-  while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  if (pid_ <= 0) return {};
+  siginfo_t gone{};
+  bool by_itself = waitid(P_PID, static_cast<id_t>(pid_), &gone, WEXITED | WNOHANG | WNOWAIT) == 0 && gone.si_pid != 0;
+  if (!by_itself) kill(pid_, SIGKILL);
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
+  pid_ = -1;
+  if (!by_itself) return {};
+  return WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status))
+                             : fmt::format(" (exit code {})", WEXITSTATUS(status));
+}
+
+base::Error CompilerProcess::ended_early(const base::Error& error) {
+  if (error.code == ErrorCode::Timeout) {
+    (void)end();
+    return {.code = ErrorCode::Timeout,
+            .message = fmt::format("the compiler was stopped: it had not finished within {:.1f} s",
+                                   static_cast<double>(options_.time_limit.count()) / 1000),
+            .file = {}};
+  }
+  usleep(20'000); // a process that closed its pipe is about to end: its reason is worth a moment
+  return {.code = ErrorCode::Compile,
+          .message = fmt::format("the compiler ended without an answer{}: {}", end(), error.message),
+          .file = {}};
 }
 
 Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const std::uint8_t> wasm) {
@@ -81,20 +108,14 @@ Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &previous);
   artifact::CompileRequest request{options_.opt_level, options_.bounds, options_.target_cpu, options_.threads, 0};
-  auto died = [&](const base::Error& error) {
-    int status = 0;
-    std::string how =
-        waitpid(pid_, &status, 0) == pid_ && WIFSIGNALED(status) ? fmt::format(" (signal {})", WTERMSIG(status)) : "";
-    pid_ = -1;
-    return base::fail(ErrorCode::Compile,
-                      fmt::format("the compiler ended without an answer{}: {}", how, error.message));
-  };
-  auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request));
-  if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm);
+  artifact::Deadline deadline = std::chrono::steady_clock::now() + options_.time_limit;
+  auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request), deadline);
+  if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm, deadline);
   sigaction(SIGPIPE, &previous, nullptr);
+  // A compiler that is gone may have said why.
   for (;;) {
-    auto frame = artifact::read_frame(from_.get());
-    if (!frame) return died(frame.error());
+    auto frame = artifact::read_frame(from_.get(), deadline);
+    if (!frame) return std::unexpected(ended_early(frame.error()));
     switch (frame->kind) {
     case artifact::FrameKind::Progress:
       if (auto progress = base::archive_read<artifact::CompileProgress>(frame->payload); progress && options_.progress)

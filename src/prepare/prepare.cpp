@@ -1,6 +1,5 @@
-// The store: $XDG_CACHE_HOME/cusp/default/artifacts/KEY.cusp, read-only files that appear by rename, KEY a hash over everything that decides
-// what an input becomes; and .../index/ID, the content hash of an input file by its (device, inode, size, times), so that a large
-// component is not hashed at every start. Whatever is wrong with a store file, the answer is to compile again.
+// An input's way to its artifact. .../index/ID in the store remembers the content hash of an input file by its (device, inode, size, times), so
+// that a large component is not hashed at every start.
 #include "prepare/prepare.h"
 
 #include <cerrno>
@@ -17,6 +16,7 @@
 #include "artifact/compiler_build.h"
 #include "artifact/cpu.h"
 #include "artifact/sha256.h"
+#include "prepare/store.h"
 
 namespace cusp::prepare {
 
@@ -35,18 +35,13 @@ std::string host_features() {
   return text;
 }
 
-// Every folder on the way, for this user only.
-void make_directories(const std::string& path) {
-  for (std::size_t at = 1; at != std::string::npos; at = path.find('/', at + 1))
-    if (at != 1 || path.size() == 1) mkdir(path.substr(0, at).c_str(), 0700);
-  mkdir(path.c_str(), 0700);
-}
-
-std::string store_key(const std::string& content_hash, const PrepareOptions& options) {
+StoreKey store_key(const std::string& content_hash, const PrepareOptions& options) {
   artifact::CompileRequest request{options.opt_level, options.bounds, options.target_cpu, 0, 0};
-  return hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, artifact::settings_text(request), abi::abi_hash(),
-                               artifact::compiler_build(),
-                               options.target_cpu == "native" ? host_features() : options.target_cpu));
+  std::string settings = artifact::settings_text(request);
+  return {
+      hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, settings, abi::abi_hash(), artifact::compiler_build(),
+                            options.target_cpu == "native" ? host_features() : options.target_cpu)),
+      content_hash, settings};
 }
 
 std::string index_path(const struct stat& file) {
@@ -97,8 +92,8 @@ Result<void> check_wasm(const Input& input) {
   return std::unexpected(error);
 }
 
-// The store's path for an input, reading and hashing it only when no earlier start has.
-Result<std::string> artifact_path(Input& input, const PrepareOptions& options) {
+// Reads and hashes the input only when no earlier start has.
+Result<StoreKey> key_of(Input& input, const PrepareOptions& options) {
   std::string hash = S_ISREG(input.status.st_mode) ? remembered_hash(input.status) : std::string();
   if (hash.empty()) {
     input.bytes = CUSP_TRY(read_file(input.path));
@@ -108,7 +103,7 @@ Result<std::string> artifact_path(Input& input, const PrepareOptions& options) {
     make_directories(store_directory() + "/index");
     (void)write_file(index, std::span(reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()), 0400);
   }
-  return fmt::format("{}/default/{}.cusp", store_directory(), store_key(hash, options));
+  return store_key(hash, options);
 }
 
 Result<std::vector<std::uint8_t>> compile_input(Input& input, const PrepareOptions& options) {
@@ -121,24 +116,14 @@ Result<std::vector<std::uint8_t>> compile_input(Input& input, const PrepareOptio
 Result<std::shared_ptr<const Artifact>> prepare_input(Input& input, const PrepareOptions& options) {
   if (input.is_artifact) return Artifact::open(input.path, Artifact::Verify::Full);
   if (options.no_cache) return artifact_from_bytes(CUSP_TRY(compile_input(input, options)), input.path);
-  std::string path = CUSP_TRY(artifact_path(input, options));
-  if (access(path.c_str(), R_OK) == 0) {
-    if (auto found = Artifact::open(path, Artifact::Verify::Header)) return found;
-    unlink(path.c_str()); // damaged or foreign
-  }
+  StoreKey key = CUSP_TRY(key_of(input, options));
+  if (auto found = take_from_store(key)) return found;
   std::vector<std::uint8_t> bytes = CUSP_TRY(compile_input(input, options));
-  make_directories(store_directory() + "/default");
-  if (write_file(path, bytes, 0400)) return Artifact::open(path, Artifact::Verify::Header);
+  if (auto kept = put_into_store(key, bytes)) return kept;
   return artifact_from_bytes(bytes, input.path); // a store that cannot be written is no reason not to run
 }
 
 } // namespace
-
-std::string store_directory() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::string(cache) + "/cusp";
-  const char* home = std::getenv("HOME");
-  return std::string(home && *home ? home : "/tmp") + "/.cache/cusp";
-}
 
 Result<std::vector<std::uint8_t>> read_file(const std::string& path) {
   base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));

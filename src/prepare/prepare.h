@@ -27,6 +27,7 @@ struct PrepareOptions {
   std::string target_cpu = "native";
   unsigned threads = 0;
   bool no_cache = false;
+  std::chrono::milliseconds time_limit = std::chrono::hours(1);          // of one compilation, by the clock on the wall
   std::function<void(std::uint32_t done, std::uint32_t total)> progress; // functions; on the calling thread
 };
 
@@ -36,13 +37,15 @@ public:
   // Error: NotFound, with where it was looked for: $CUSP_COMPILE, beside the running program, the PATH.
   static Result<std::unique_ptr<CompilerProcess>> start(const PrepareOptions& options);
   ~CompilerProcess();
-  // The artifact's bytes. Error: what the compiler says; Compile when it died.
+  // The artifact's bytes. Error: what the compiler says; Compile when it died; Timeout. After the last two it cannot be used again.
   Result<std::vector<std::uint8_t>> compile_bytes(std::span<const std::uint8_t> wasm);
   // The same as a file without a name, opened.
   Result<std::shared_ptr<const artifact::Artifact>> compile(std::span<const std::uint8_t> wasm);
 
 private:
   CompilerProcess() = default;
+  std::string end();
+  base::Error ended_early(const base::Error& error);
   PrepareOptions options_;
   pid_t pid_ = -1;
   base::UniqueFd to_, from_;

@@ -1,0 +1,28 @@
+// The store: $XDG_CACHE_HOME/cusp/default/NAME.cusp, read-only files that appear by rename, NAME a hash over everything that decides what an
+// input becomes; beside each, NAME.seal: (inode, size, times) of the file when its contents were last verified as a whole.
+// A store file is native code, so nothing in it is believed: its key must be the one that was asked for, and where the seal does not fit,
+// every byte is checked again. Whatever is wrong, the answer is to compile again. Private to prepare/.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "prepare/prepare.h"
+
+namespace cusp::prepare {
+
+struct StoreKey {
+  std::string name;
+  std::string module_hash, settings; // what the artifact must say of itself
+};
+
+// Error: NotFound, Corrupt; a file that is not usable is gone afterwards.
+Result<std::shared_ptr<const artifact::Artifact>> take_from_store(const StoreKey& key);
+// Error: Io (a full disk, no rights).
+Result<std::shared_ptr<const artifact::Artifact>> put_into_store(const StoreKey& key,
+                                                                 std::span<const std::uint8_t> bytes);
+
+// Every folder on the way, for this user only.
+void make_directories(const std::string& path);
+
+} // namespace cusp::prepare
