@@ -50,7 +50,7 @@ private:
 };
 
 void print_row(const std::string& name, Samples& samples) {
-  fmt::print("{:58} median {:9.0f} ns   least {:9.0f} ns\n", name, samples.median(), samples.least());
+  fmt::print("{:72} median {:9.0f} ns   least {:9.0f} ns\n", name, samples.median(), samples.least());
   std::fflush(stdout);
 }
 
@@ -123,6 +123,16 @@ void cycle(const std::string& name, const std::shared_ptr<const runtime::Code>& 
            if (i >= 3) cycles.add((Clock::now() - begin) / kBatch);
          }
          print_row(name + ", acquire + call + reset", cycles);
+         Samples created, first;
+         for (int i = 0; i < 100; ++i) {
+           const auto begin = Clock::now();
+           auto made = must(canon::ComponentInstance::create(linked), "create");
+           const auto there = Clock::now();
+           must(made->call(run), "call");
+           created.add(there - begin), first.add(Clock::now() - there);
+         }
+         print_row(name + ", a new instance", created);
+         print_row(name + ", its first call", first);
          if (name.find("grows") != name.npos) return; // a kept one grows until it may not
          auto lease = must(pool.acquire(nullptr), "acquire");
          for (int i = 0; i < kSamples; ++i) {
