@@ -56,7 +56,9 @@ TEST(GuestLog, JsonLinesAreJsonWhateverTheBytes) {
     ASSERT_TRUE(line.is_object()) << text;
     EXPECT_EQ(line["instance"], 7);
     EXPECT_EQ(line["stream"], "stdout");
-    if (static_cast<unsigned char>(bytes[0]) < 0x80) EXPECT_EQ(line["line"], bytes);
+    if (static_cast<unsigned char>(bytes[0]) < 0x80) {
+      EXPECT_EQ(line["line"], bytes);
+    }
   }
 }
 

@@ -168,7 +168,9 @@ TEST_F(Faults, TheStackEndsAtOneDepth) {
     while (works + 1 < fails) {
       const std::uint64_t depth = (works + fails) / 2;
       const bool done = kit.get(Kit::Dive, {depth}) == depth;
-      if (!done) EXPECT_EQ(kit.trap(), Trap::StackOverflow);
+      if (!done) {
+        EXPECT_EQ(kit.trap(), Trap::StackOverflow);
+      }
       (done ? works : fails) = depth;
     }
     EXPECT_GT(works, 500u);

@@ -107,7 +107,9 @@ public:
   void expect_trap(abi::Trap trap, Kit func, std::initializer_list<std::uint64_t> arguments = {}) {
     call(func, arguments);
     EXPECT_TRUE(trapped_) << "function " << static_cast<unsigned>(func);
-    if (trapped_) EXPECT_EQ(this->trap(), trap) << slot_->last_trap().to_string();
+    if (trapped_) {
+      EXPECT_EQ(this->trap(), trap) << slot_->last_trap().to_string();
+    }
   }
   void reset() {
     auto done = slot_->reset();

@@ -74,7 +74,9 @@ TEST_P(WriteSets, DropForgetsAndIsExact) {
     for (std::uint64_t page = 0; page < 128; page += 3) tracked.write(page, 200);
     ASSERT_TRUE(tracked.set().drop().has_value());
     tracked.expect_clean();
-    if (GetParam() != WriteTracking::Scan) EXPECT_EQ(tracked.set().learned_pages(), 0u);
+    if (GetParam() != WriteTracking::Scan) {
+      EXPECT_EQ(tracked.set().learned_pages(), 0u);
+    }
     tracked.write(3, 9), tracked.write(100, 9); // tracked again
     tracked.reset();
     tracked.expect_clean();
