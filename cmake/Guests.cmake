@@ -1,5 +1,5 @@
 # cusp_guest(NAME WORLD SOURCES ...) builds a component from C++ with clang, wasi-libc and wasm-tools: guests/NAME.wasm in the build
-# tree, part of the target `guests`. cusp_core_guest(NAME SOURCES ...) builds a WASI 0.1 or bare core module.
+# tree, part of the target `guests`. cusp_core_guest(NAME KIND SOURCES ...) builds a core module.
 find_program(WASM_TOOLS wasm-tools HINTS ${CMAKE_SOURCE_DIR}/.cache/tools/bin)
 find_program(GUEST_CLANG clang++-22 REQUIRED)
 add_custom_target(guests ALL)
@@ -19,12 +19,18 @@ function(cusp_guest name world)
   add_dependencies(guests guest_${name})
 endfunction()
 
-function(cusp_core_guest name)
+# KIND: bare (its exports are all there is), command (`main`) or reactor (`_initialize` and its exports); the latter two use WASI 0.1.
+function(cusp_core_guest name kind)
   set(_out ${CMAKE_BINARY_DIR}/guests/${name})
+  if(kind STREQUAL "bare")
+    set(_link -nostartfiles -Wl,--no-entry -Wl,--export-dynamic)
+  else()
+    set(_link -mexec-model=${kind})
+  endif()
   add_custom_command(OUTPUT ${_out}.wasm
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
-    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti -nostartfiles
-      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--no-entry -Wl,--export-dynamic -o ${_out}.wasm
+    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti
+      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} ${_link} -o ${_out}.wasm
     DEPENDS ${ARGN} VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${_out}.wasm)
   add_dependencies(guests guest_${name})
@@ -39,8 +45,12 @@ if(WASM_TOOLS)
       cusp_guest(${_name} cusp:guest/http-full ${_guest})
     elseif(_name MATCHES "^cli-")
       cusp_guest(${_name} cusp:guest/command ${_guest})
+    elseif(_name STREQUAL "wasi-reactor")
+      cusp_core_guest(${_name} reactor ${_guest})
+    elseif(_name MATCHES "^wasi-")
+      cusp_core_guest(${_name} command ${_guest})
     else()
-      cusp_core_guest(${_name} ${_guest})
+      cusp_core_guest(${_name} bare ${_guest})
     endif()
   endforeach()
 else()

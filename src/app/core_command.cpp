@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "runtime/store.h"
+#include "wasi/cli/stdio.h"
+#include "wasi/preview1/preview1.h"
 #include "wasm/types.h"
 
 namespace cusp::app {
@@ -17,6 +19,7 @@ using wasm::ValType;
 namespace {
 
 constexpr const char* kStart = "_start";
+constexpr const char* kInitialize = "_initialize"; // of a reactor
 
 std::uint32_t give_zeros(abi::HostFunc* host, abi::ValRaw* values) {
   auto results = reinterpret_cast<std::uintptr_t>(host->environment);
@@ -102,15 +105,20 @@ std::string result_text(const abi::ValRaw& value, ValType type) {
 class CoreCommand {
 public:
   CoreCommand(std::shared_ptr<const runtime::Code> code, const CommandOptions& options,
-              const std::optional<CoreCall>& call)
-      : code_(std::move(code)), meta_(code_->module(0)), options_(options), call_(call) {}
+              const std::optional<CoreCall>& call, const wasi::Config& config)
+      : code_(std::move(code)), meta_(code_->module(0)), options_(options), call_(call) {
+    context_.config = &config;
+    context_.stdio = &stdio_;
+  }
 
   Result<CoreOutcome> run() {
     store_ = CUSP_TRY(runtime::Store::create(options_.link.limits));
     if (options_.timeout) {
-      auto deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(*options_.timeout);
-      store_->set_deadline(deadline.time_since_epoch().count());
+      context_.deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(*options_.timeout);
+      store_->set_deadline(context_.deadline.time_since_epoch().count());
     }
+    wasi::preview1::Program program(context_);
+    store_->user = &program;
     imports_ = CUSP_TRY(resolve_imports());
     const artifact::ExportMeta* entry = CUSP_TRY(find_function());
     if (entry) values_ = CUSP_TRY(arguments_of(type_of(*entry)));
@@ -127,7 +135,9 @@ private:
     std::string missing;
     for (const artifact::ImportMeta& import : meta_.imports) {
       const bool is_func = import.kind == artifact::ExternKind::Func;
-      if (options_.link.default_missing) imports.push_back(default_import(*store_, meta_, import));
+      const runtime::HostModule* wasi = is_func ? wasi::preview1::host_module(import.module) : nullptr;
+      if (auto given = wasi ? wasi->bind(*store_, import.name) : std::nullopt) imports.push_back(*given);
+      else if (options_.link.default_missing) imports.push_back(default_import(*store_, meta_, import));
       else if (options_.link.trap_missing && is_func) imports.push_back(trapping_import(import));
       else missing += fmt::format("\n  {}.{}", import.module, import.name);
     }
@@ -142,15 +152,20 @@ private:
         store_->add_host_func(meta_.types[meta_.func_types[import.index]], trap_always, trapping_.back().get())};
   }
 
+  const artifact::ExportMeta* exported_function(std::string_view name) const {
+    for (const artifact::ExportMeta& entry : meta_.exports)
+      if (entry.kind == artifact::ExternKind::Func && entry.name == name) return &entry;
+    return nullptr;
+  }
+
   // Null: there is nothing to call.
   Result<const artifact::ExportMeta*> find_function() const {
+    const artifact::ExportMeta* found = exported_function(call_ ? call_->function : kStart);
+    if (found || !call_) return found;
     std::string names;
-    for (const artifact::ExportMeta& entry : meta_.exports) {
-      if (entry.kind != artifact::ExternKind::Func) continue;
-      if (entry.name == (call_ ? call_->function : kStart)) return &entry;
-      if (names.size() < 1000) names += (names.empty() ? "" : ", ") + entry.name;
-    }
-    if (!call_) return nullptr;
+    for (const artifact::ExportMeta& entry : meta_.exports)
+      if (entry.kind == artifact::ExternKind::Func && names.size() < 1000)
+        names += (names.empty() ? "" : ", ") + entry.name;
     return base::fail(ErrorCode::NotFound,
                       names.empty()
                           ? "the module exports no functions"
@@ -172,11 +187,24 @@ private:
 
   Result<void> execute(const artifact::ExportMeta* entry) {
     runtime::Instance* instance = CUSP_TRY(store_->instantiate(code_, 0, imports_));
+    const artifact::ExportMeta* initialize = exported_function(kStart) ? nullptr : exported_function(kInitialize);
+    if (initialize && initialize != entry) {
+      const artifact::FuncTypeMeta& type = type_of(*initialize);
+      if (!type.params.empty() || !type.results.empty())
+        return base::fail(ErrorCode::InvalidArgument,
+                          "`_initialize` takes parameters or gives results; a reactor's does not");
+      abi::ValRaw none[1];
+      CUSP_TRY(store_->call(*instance->func(initialize->index), none));
+    }
     return entry ? store_->call(*instance->func(entry->index), values_.data()) : Result<void>();
   }
 
   Result<CoreOutcome> outcome_of(Result<void> done, const artifact::ExportMeta* entry) const {
     CoreOutcome outcome;
+    if (context_.exit_code) {
+      outcome.command.exit_code = *context_.exit_code;
+      return outcome;
+    }
     if (!done && done.error().code != ErrorCode::Trap) return std::unexpected(std::move(done).error());
     if (!done) outcome.command = {kTrapExitCode, store_->last_trap().to_string()};
     else if (entry)
@@ -189,6 +217,8 @@ private:
   const artifact::ModuleMeta& meta_;
   const CommandOptions& options_;
   const std::optional<CoreCall>& call_;
+  wasi::ProcessStdio stdio_;
+  wasi::Context context_;
   std::vector<std::unique_ptr<TrappingImport>> trapping_;
   std::unique_ptr<runtime::Store> store_;
   std::vector<runtime::Extern> imports_;
@@ -201,8 +231,9 @@ Result<CoreOutcome> run_core_command(std::shared_ptr<const runtime::Code> code, 
                                      const std::optional<CoreCall>& call) {
   std::signal(SIGPIPE, SIG_IGN);
   CUSP_TRY(runtime::initialize());
+  auto config = CUSP_TRY(make_config(options.grants, wasi::IoMode::Direct));
   std::optional<Result<CoreOutcome>> outcome;
-  CUSP_TRY(loop::EventLoop::run_one([&] { outcome = CoreCommand(std::move(code), options, call).run(); }));
+  CUSP_TRY(loop::EventLoop::run_one([&] { outcome = CoreCommand(std::move(code), options, call, *config).run(); }));
   return *std::move(outcome);
 }
 

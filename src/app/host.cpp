@@ -1,5 +1,6 @@
 #include "app/host.h"
 
+#include "http/server.h"
 #include "wasi/linker.h"
 
 namespace cusp::app {
@@ -14,6 +15,8 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
     auto directory = CUSP_TRY(wasi::Descriptor::open_root(grant.host_path));
     config->preopens.push_back({std::move(directory), grant.guest_path, grant.writable});
   }
+  for (const std::string& address : grants.listeners)
+    config->listeners.push_back(std::make_shared<const base::UniqueFd>(CUSP_TRY(http::listen_tcp(address, false))));
   return config;
 }
 

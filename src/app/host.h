@@ -25,10 +25,11 @@ struct Grants {
   std::vector<std::string> arguments;
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<DirectoryGrant> directories;
+  std::vector<std::string> listeners; // "host:port": TCP sockets for core modules (WASI 0.1) to accept from
   bool outgoing_http = true;
 };
 
-// Opens the directories. Error: Io, which names the directory.
+// Opens the directories and sockets. Error: Io, InvalidArgument, which name the directory or address.
 Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wasi::IoMode file_io);
 
 // All of WASI 0.2 behind the component's imports. Instances need a wasi::Context as their host state.

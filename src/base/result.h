@@ -54,14 +54,14 @@ template <class T> using Result = std::expected<T, Error>;
 [[gnu::cold, gnu::noinline]] std::unexpected<Error> with_context(Error error, std::string_view context);
 
 namespace detail {
-template <class T> T take(Result<T>& result) {
+template <class T, class E> T take(std::expected<T, E>& result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 } // namespace detail
 
 } // namespace cusp::base
 
-// The value of a Result, or return its error from the enclosing function.
+// The value of a Result, or of another std::expected with the same error, or return its error from the enclosing function.
 #define CUSP_TRY(expression)                                                                                           \
   ({                                                                                                                   \
     auto cusp_try_result = (expression);                                                                               \

@@ -24,6 +24,7 @@ struct Arguments {
   CompileArguments compile;
   GuestArguments guest;
   std::string invoke, argv0;
+  std::vector<std::string> listeners;
   std::vector<std::string> words; // FILE ARGS…
 };
 
@@ -74,7 +75,10 @@ Result<app::CommandOutcome> run_file(const Arguments& arguments, const GuestOpti
   const bool is_component = artifact->meta().plan.has_value();
   app::CommandOptions options{.grants = guest.grants, .link = guest.link, .timeout = guest.timeout};
   options.grants.arguments = arguments.words;
+  options.grants.listeners = arguments.listeners;
   if (!arguments.argv0.empty()) options.grants.arguments[0] = arguments.argv0;
+  if (is_component && !arguments.listeners.empty())
+    return base::fail(ErrorCode::InvalidArgument, "--tcplisten is for core modules, and this is a component");
   CUSP_TRY(runtime::initialize());
   auto code = CUSP_TRY(runtime::Code::load(std::move(artifact)));
   if (!is_component) return run_core(std::move(code), options, arguments.invoke);
@@ -113,17 +117,24 @@ void add_run(CLI::App& app, Chosen& chosen) {
   CLI::App* run_command =
       app.add_subcommand("run", "Run a command component or a core module: cusp run [OPTIONS] FILE [ARGS...]");
 
-  run_command->footer("FILE is a wasm file or an artifact of `cusp compile`; what follows it goes to the guest.\n"
-                      "A guest that traps ends with exit code 134, else its own code is passed on.\n"
-                      "Examples:\n"
-                      "  cusp run --dir ./data::/data tool.wasm --verbose input.txt\n"
-                      "  cusp run --invoke add math.wasm 1 2              an exported function of a core module\n"
-                      "  cusp run --invoke 'greet(\"you\", 3)' hello.wasm   of a component, arguments in WAVE");
+  run_command->footer(
+      "FILE is a wasm file or an artifact of `cusp compile`; what follows it goes to the guest.\n"
+      "A guest that traps ends with exit code 134, else its own code is passed on.\n"
+      "Examples:\n"
+      "  cusp run --dir ./data::/data tool.wasm --verbose input.txt\n"
+      "  cusp run --dir ./site::/::ro --tcplisten 127.0.0.1:8080 httpd.wasm   a core module with a socket\n"
+      "  cusp run --invoke add math.wasm 1 2              an exported function of a core module\n"
+      "  cusp run --invoke 'greet(\"you\", 3)' hello.wasm   of a component, arguments in WAVE");
   run_command->prefix_command();
   run_command->add_option("--invoke", arguments->invoke, "Call this exported function and print what it returns")
       ->type_name("FUNC");
   run_command->add_option("--argv0", arguments->argv0, "The program's name as the guest sees it (default: FILE)")
       ->type_name("NAME");
+  run_command
+      ->add_option("--tcplisten", arguments->listeners,
+                   "Listen there for a core module, which accepts from the descriptor behind its directories'")
+      ->allow_extra_args(false)
+      ->type_name("HOST:PORT");
   add_guest_options(*run_command, arguments->guest);
   add_compile_options(*run_command, arguments->compile);
   run_command->callback([arguments, run_command, &chosen] {

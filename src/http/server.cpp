@@ -107,13 +107,24 @@ void run_connection(Server::State& server, base::UniqueFd fd, std::string peer) 
 
 } // namespace
 
+Result<base::UniqueFd> listen_tcp(const std::string& text, bool shared) {
+  Address address = CUSP_TRY(parse_address(text));
+  base::UniqueFd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  int one = 1;
+  if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+      (shared && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
+      bind(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) != 0 || ::listen(fd.get(), 4096) != 0)
+    return base::fail_errno("listen on", text, errno);
+  return fd;
+}
+
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::listen(const std::string& text, Handler& handler,
                                                const ServerOptions& options) {
-  Address address = CUSP_TRY(parse_address(text));
   if (options.exclusive) {
     // SO_REUSEPORT would let us share the address with a stranger's server of the same user, and half of its requests would be ours.
+    Address address = CUSP_TRY(parse_address(text));
     base::UniqueFd probe(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     int on = 1;
     if (probe && (setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
@@ -125,13 +136,7 @@ Result<std::unique_ptr<Server>> Server::listen(const std::string& text, Handler&
   State& state = *server->state_;
   state.options = options;
   state.handler = &handler;
-  state.listener = base::UniqueFd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  int one = 1;
-  if (!state.listener || setsockopt(state.listener.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      setsockopt(state.listener.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0 ||
-      bind(state.listener.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) != 0 ||
-      ::listen(state.listener.get(), 4096) != 0)
-    return base::fail_errno("listen on", text, errno);
+  state.listener = CUSP_TRY(listen_tcp(text, true));
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   getsockname(state.listener.get(), reinterpret_cast<sockaddr*>(&bound), &size);

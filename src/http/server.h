@@ -90,6 +90,10 @@ public:
   virtual void handle(Request& request, ResponseWriter& response) = 0;
 };
 
+// A non-blocking TCP socket that listens on "host:port". Shared: other listeners of this user may have the same address (SO_REUSEPORT).
+// Error: InvalidArgument, Io.
+Result<base::UniqueFd> listen_tcp(const std::string& address, bool shared);
+
 class Server {
 public:
   // `address` is "HOST:PORT", "[IPV6]:PORT"; port 0 picks one. Error: Io, InvalidArgument.

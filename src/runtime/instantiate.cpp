@@ -137,6 +137,9 @@ Result<void> Instantiation::link() {
           return base::fail(ErrorCode::Internal, fmt::format("the artifact has no stub for host functions of type {}",
                                                              type_text(func.type_id)));
         func.code = code.text(stub);
+        auto* host = reinterpret_cast<abi::HostFunc*>(store_base + static_cast<std::uint64_t>(func.vmctx_delta));
+        func.vmctx_delta = static_cast<std::int64_t>(
+            reinterpret_cast<std::uint64_t>(store.state().for_importer(host, &vmctx)) - store_base);
       }
       funcrefs[import.index] = func;
       auto* entry = reinterpret_cast<abi::FuncImport*>(bytes + layout.func_import(import.index));
@@ -186,6 +189,8 @@ Result<void> Instantiation::define(Placement& placement) {
     *reinterpret_cast<abi::TableEntry*>(bytes + layout.table_entry(index)) = {record->elements, record};
     store.memory_in_use_ += record->length * sizeof(void*);
   }
+  for (const artifact::ExportMeta& e : meta.exports)
+    if (e.kind == ExternKind::Memory && e.name == "memory") instance.exported_memory_ = instance.memory(e.index);
   if (store.memory_in_use_ > store.limits_.memory_bytes)
     return base::fail(ErrorCode::LimitExceeded,
                       fmt::format("the instance needs {} bytes of memory at the start, and its limit is {}",

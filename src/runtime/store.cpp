@@ -72,6 +72,13 @@ std::uint32_t call_host_function(abi::HostFunc* host, abi::ValRaw* values) {
 
 void Store::State::FreeAligned::operator()(void* memory) const { std::free(memory); }
 
+abi::HostFunc* Store::State::for_importer(abi::HostFunc* host, abi::VmContext* importer) {
+  if (host->function != call_host_function) return host;
+  HostFuncRecord& own = host_funcs.emplace_back(*reinterpret_cast<HostFuncRecord*>(host));
+  own.host.owner = importer;
+  return &own.host;
+}
+
 MemorySpace memory_space(const artifact::MemoryMeta& meta, const StoreLimits& limits) {
   std::uint64_t ceiling = meta.memory64 ? kMemory64Reservation : abi::kMemory32Reservation;
   std::uint64_t max_bytes = ceiling;

@@ -75,6 +75,8 @@ public:
   const artifact::ModuleMeta& meta() const { return code_->module(module_); }
   const std::shared_ptr<const Code>& code() const { return code_; }
   std::uint32_t module_index() const { return module_; }
+  // What host functions that this instance calls see as its memory: its export "memory". nullptr: it has none.
+  const abi::MemoryRecord* exported_memory() const { return exported_memory_; }
   // By the module's own index spaces.
   abi::FuncRef* func(std::uint32_t index) const;
   abi::MemoryRecord* memory(std::uint32_t index) const;
@@ -92,6 +94,7 @@ private:
   std::shared_ptr<const Code> code_;
   std::uint32_t module_ = 0;
   class Store* store_ = nullptr;
+  const abi::MemoryRecord* exported_memory_ = nullptr;
   std::vector<bool> dropped_elems_, dropped_datas_;
   std::vector<Extern> imports_; // by position in meta().imports: what is exported again keeps its own type
 };
@@ -106,8 +109,8 @@ public:
   Result<Instance*> instantiate(std::shared_ptr<const Code> code, std::uint32_t module,
                                 std::span<const Extern> imports);
 
-  // A host function of the given core type. `function` as in abi::HostFunc; `code` supplies the host stub of that type: the importing module's.
-  // Stubs are resolved when an importing instance is linked.
+  // A host function of the given core type. `function` as in abi::HostFunc; bind.h makes both from a C++ signature. When an importing instance
+  // is linked, it gets the host stub of its module, and a HostFunc of its own that names it as owner.
   abi::FuncRef* add_host_func(const artifact::FuncTypeMeta& type,
                               std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment);
   Extern add_table(const artifact::TableMeta& meta);

@@ -34,6 +34,8 @@ struct Store::State {
   Execution execution; // first: see of()
   static State* of(Execution& execution) { return reinterpret_cast<State*>(&execution); }
   std::uint64_t store_base = 0; // FuncRef::vmctx_delta counts from here
+  // The HostFunc that `importer` calls: a copy owned by it, or `host` itself when it is made for one importer already (a slot's).
+  abi::HostFunc* for_importer(abi::HostFunc* host, abi::VmContext* importer);
   // Set when a memory or table grew: a slot then has more to put back than pages.
   bool grown = false;
   bool dropped = false; // a segment was dropped

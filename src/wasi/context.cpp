@@ -6,20 +6,25 @@
 
 namespace cusp::wasi {
 
-bool block_any(canon::CallContext& cx, std::span<Waitable* const> what) {
-  Context& context = cx.host<Context>();
+std::expected<void, canon::Trap> wait_in(Context& context, std::span<Waitable* const> what) {
   for (Waitable* one : what)
-    if (one->ready()) return true;
+    if (one->ready()) return {};
   // The guest stops here: what it has answered so far is not kept from the client.
   if (context.exchange) context.exchange->flush_now();
   switch (wait_for_any(what, context.deadline)) {
-  case WaitOutcome::Ready: return true;
+  case WaitOutcome::Ready: break;
   case WaitOutcome::Deadline:
-    cx.trap("the time limit was reached while the guest waited", abi::Trap::Timeout);
-    return false;
-  case WaitOutcome::Forever: cx.trap("the guest waits for something that cannot happen any more"); return false;
+    return std::unexpected(canon::Trap{"the time limit was reached while the guest waited", abi::Trap::Timeout});
+  case WaitOutcome::Forever:
+    return std::unexpected(canon::Trap{"the guest waits for something that cannot happen any more"});
   }
-  return false;
+  return {};
+}
+
+bool block_any(canon::CallContext& cx, std::span<Waitable* const> what) {
+  auto waited = wait_in(cx.host<Context>(), what);
+  if (!waited) cx.trap(waited.error());
+  return waited.has_value();
 }
 
 bool block(canon::CallContext& cx, Waitable& what) {

@@ -29,6 +29,7 @@ struct Config {
   std::vector<std::string> arguments;
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<Preopen> preopens;
+  std::vector<std::shared_ptr<const base::UniqueFd>> listeners; // TCP sockets that listen, for WASI 0.1's sock_accept
   IoMode file_io = IoMode::Pool;
   bool outgoing_http = true;
 };
@@ -48,9 +49,12 @@ struct Context {
   Stdio* stdio = nullptr;
   loop::TimePoint deadline = loop::kNever; // the guest waits no longer than this
   ServerExchange* exchange = nullptr;      // the HTTP request being answered
-  std::optional<std::uint8_t> exit_code;   // set by wasi:cli/exit, which then traps
+  std::optional<std::uint8_t> exit_code;   // set by wasi:cli/exit and proc_exit, which then trap
   std::uint64_t insecure_state = 0;        // of random's insecure generator; 0: not seeded
 };
+
+// Suspends until one of them is ready, as long as the context may wait. Otherwise the trap that the guest ends with.
+std::expected<void, canon::Trap> wait_in(Context& context, std::span<Waitable* const> what);
 
 // Suspends until ready. False: cx has trapped (out of time, or nothing could end the wait).
 bool block(canon::CallContext& cx, Waitable& what);

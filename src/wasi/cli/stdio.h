@@ -5,7 +5,8 @@
 
 namespace cusp::wasi {
 
-// Reads a descriptor that other processes may share, so it is never made non-blocking: it is asked (poll) before every read.
+// Descriptors that other processes may share are never made non-blocking: they are asked (poll) before every read and write. One that cannot be
+// watched (a regular file) is always ready.
 class FdSource final : public InputSource {
 public:
   explicit FdSource(int fd);
@@ -24,29 +25,36 @@ private:
   std::size_t at_ = 0, filled_ = 0;
 };
 
-// Writes a descriptor at once, waiting for it.
 class FdSink final : public OutputSink {
 public:
-  explicit FdSink(int fd) : fd_(fd) {}
-  bool ready() override { return true; }
+  explicit FdSink(int fd);
+  ~FdSink() override;
+  bool ready() override;
+  loop::Event* event() override { return watched_ ? &writable_ : nullptr; }
   StreamResult<std::uint64_t> check_write() override;
   StreamResult<void> write(std::span<const std::uint8_t> bytes) override;
   StreamResult<void> flush() override { return {}; }
 
 private:
+  bool has_room();
+  StreamResult<void> write_part(std::span<const std::uint8_t> bytes);
+  void wait_for_room();
   int fd_;
-  bool closed_ = false;
+  bool watched_ = false, closed_ = false;
+  loop::Event readable_, writable_;
 };
 
 class ProcessStdio final : public Stdio {
 public:
   Ref<InputSource> stdin_source() override;
-  Ref<OutputSink> stdout_sink() override { return Ref<OutputSink>(new FdSink(1)); }
-  Ref<OutputSink> stderr_sink() override { return Ref<OutputSink>(new FdSink(2)); }
+  Ref<OutputSink> stdout_sink() override;
+  Ref<OutputSink> stderr_sink() override;
   bool is_terminal(int fd) const override;
 
 private:
-  Ref<InputSource> stdin_; // one for all handles: they share what is buffered
+  // One of each for all handles: they share what is buffered, and a descriptor is watched once.
+  Ref<InputSource> stdin_;
+  Ref<OutputSink> stdout_, stderr_;
 };
 
 } // namespace cusp::wasi

@@ -2,6 +2,12 @@
 
 namespace cusp::wasi {
 
+timespec read_clock(int (*read)(clockid_t, timespec*), clockid_t clock) {
+  timespec time{};
+  read(clock, &time);
+  return time;
+}
+
 loop::TimePoint time_point(std::uint64_t instant) {
   static_assert(std::is_same_v<loop::Clock::duration, std::chrono::nanoseconds>);
   constexpr auto kLast = static_cast<std::uint64_t>(loop::kNever.time_since_epoch().count());

@@ -19,6 +19,9 @@ inline Datetime to_datetime(const timespec& time) {
   return {static_cast<std::uint64_t>(time.tv_sec), static_cast<std::uint32_t>(time.tv_nsec)};
 }
 
+// clock_gettime or clock_getres, of a clock that exists.
+timespec read_clock(int (*read)(clockid_t, timespec*), clockid_t clock);
+
 // The monotonic clock is the loop's: steady-clock nanoseconds.
 inline std::uint64_t monotonic_now() {
   return static_cast<std::uint64_t>(loop::Clock::now().time_since_epoch().count());

@@ -15,12 +15,6 @@ struct TimezoneDisplay {
 };
 CUSP_RECORD(TimezoneDisplay, utc_offset, name, in_daylight_saving_time)
 
-timespec read_clock(int (*read)(clockid_t, timespec*), clockid_t clock) {
-  timespec time{};
-  read(clock, &time);
-  return time;
-}
-
 canon::Own<Pollable> timer(loop::TimePoint at) { return canon::make_own<Pollable>(make_ref<Timer>(at)); }
 
 } // namespace

@@ -34,12 +34,12 @@ FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, 
 }
 
 FileResult<std::string> kernel_path(std::string_view path) {
-  if (path.find('\0') != std::string_view::npos) return std::unexpected(FileError::IllegalByteSequence);
+  if (path.find('\0') != std::string_view::npos) return std::unexpected(FileError::Invalid);
   return std::string(path);
 }
 
 FileResult<Place> resolve_place(int directory, std::string_view path) {
-  if (path.find('\0') != std::string_view::npos) return std::unexpected(FileError::IllegalByteSequence);
+  if (path.find('\0') != std::string_view::npos) return std::unexpected(FileError::Invalid);
   if (path.empty()) return std::unexpected(FileError::NoEntry);
   if (path.front() == '/') return std::unexpected(FileError::NotPermitted);
   Place place;
@@ -59,6 +59,13 @@ FileResult<Place> resolve_place(int directory, std::string_view path) {
   place.owned = base::UniqueFd(fd);
   place.parent = fd;
   return place;
+}
+
+FileResult<void> expect_directory(const Place& place) {
+  struct ::stat stat{};
+  if (fstatat(place.parent, place.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return last_error();
+  if (!S_ISDIR(stat.st_mode)) return std::unexpected(FileError::NotDirectory);
+  return {};
 }
 
 DescriptorType type_of(mode_t mode) {

@@ -1,4 +1,4 @@
-// Resolving guest paths beneath a directory, and running what may block. Private to wasi/filesystem.
+// Resolving guest paths beneath a directory, and running what may block. For the faces of the file layer: filesystem/ and preview1/.
 #pragma once
 
 #include <cerrno>
@@ -27,7 +27,7 @@ int open_beneath(int directory, const std::string& path, std::uint64_t flags, st
 FileResult<base::UniqueFd> open_beneath(int directory, const std::string& path, std::uint64_t flags, std::uint64_t mode,
                                         IoMode io);
 
-// What a path becomes for the kernel. Error: illegal bytes (NUL).
+// What a path becomes for the kernel. Error: invalid, when there is a NUL in it.
 FileResult<std::string> kernel_path(std::string_view path);
 
 // A parent directory, resolved, and one name in it.
@@ -38,6 +38,8 @@ struct Place {
   bool trailing_slash = false;
 };
 FileResult<Place> resolve_place(int directory, std::string_view path);
+// What a path with a slash at its end asks of a place: that a directory is there. Error: not-directory; what lstat says.
+FileResult<void> expect_directory(const Place& place);
 
 DescriptorType type_of(mode_t mode);
 DescriptorStat to_stat(const struct ::stat& from);

@@ -33,22 +33,33 @@ FileResult<void> Descriptor::may_change() const {
   return {};
 }
 
-FileResult<std::vector<std::uint8_t>> Descriptor::read(std::uint64_t length, std::uint64_t offset) {
+FileResult<void> Descriptor::may_write() const {
+  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
+  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  return {};
+}
+
+FileResult<std::size_t> Descriptor::read_into(std::span<std::uint8_t> into, std::uint64_t offset) {
   if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
   if (!has(flags_, DescriptorFlags::Read)) return std::unexpected(FileError::BadDescriptor);
+  return read_file(file_, into.first(std::min(into.size(), kMaxFileRead)), offset, mode_);
+}
+
+FileResult<std::vector<std::uint8_t>> Descriptor::read(std::uint64_t length, std::uint64_t offset) {
   std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(length, kMaxFileRead));
-  auto count = read_file(file_, bytes, offset, mode_);
-  if (!count) return std::unexpected(count.error());
-  bytes.resize(*count);
+  bytes.resize(CUSP_TRY(read_into(bytes, offset)));
   return bytes;
 }
 
 FileResult<std::uint64_t> Descriptor::write(std::span<const std::uint8_t> bytes, std::uint64_t offset) {
-  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
-  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
-  auto count = write_file(file_, bytes.first(std::min(bytes.size(), kMaxFileRead)), offset, mode_);
-  if (!count) return std::unexpected(count.error());
-  return *count;
+  CUSP_TRY(may_write());
+  if (offset == kAppend) return std::unexpected(FileError::Invalid);
+  return CUSP_TRY(write_file(file_, bytes.first(std::min(bytes.size(), kMaxFileRead)), offset, mode_));
+}
+
+FileResult<std::uint64_t> Descriptor::append(std::span<const std::uint8_t> bytes) {
+  CUSP_TRY(may_write());
+  return CUSP_TRY(write_file(file_, bytes.first(std::min(bytes.size(), kMaxFileRead)), kAppend, mode_));
 }
 
 FileResult<Ref<InputSource>> Descriptor::read_stream(std::uint64_t offset) {
@@ -58,14 +69,12 @@ FileResult<Ref<InputSource>> Descriptor::read_stream(std::uint64_t offset) {
 }
 
 FileResult<Ref<OutputSink>> Descriptor::write_stream(std::uint64_t offset) {
-  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
-  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  CUSP_TRY(may_write());
   return Ref<OutputSink>(new FileSink(file_, offset, mode_));
 }
 
 FileResult<Ref<OutputSink>> Descriptor::append_stream() {
-  if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
-  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
+  CUSP_TRY(may_write());
   return Ref<OutputSink>(new FileSink(file_, kAppend, mode_));
 }
 
@@ -82,8 +91,8 @@ FileResult<void> Descriptor::advise(std::uint64_t offset, std::uint64_t length, 
 
 FileResult<void> Descriptor::set_size(std::uint64_t size) {
   if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
-  if (!has(flags_, DescriptorFlags::Write)) return std::unexpected(FileError::BadDescriptor);
-  if (size >> 63) return std::unexpected(FileError::Invalid);
+  // As ftruncate answers for a descriptor that is open for reading only.
+  if (!has(flags_, DescriptorFlags::Write) || size >> 63) return std::unexpected(FileError::Invalid);
   return run_blocking(mode_, [&]() -> FileResult<void> {
     if (ftruncate(file_->fd.get(), static_cast<off_t>(size)) != 0) return last_error();
     return {};
@@ -100,8 +109,8 @@ FileResult<void> Descriptor::sync(bool data_only) {
 }
 
 FileResult<void> Descriptor::set_times(const NewTimestamp& access, const NewTimestamp& modification) {
-  if (!writable_ || (!file_->is_directory() && !has(flags_, DescriptorFlags::Write)))
-    return std::unexpected(FileError::NotPermitted);
+  // How the file is open plays no part, as with futimens.
+  if (!writable_) return std::unexpected(FileError::NotPermitted);
   auto [first, second] = to_times(access, modification);
   timespec times[2] = {first, second};
   return run_blocking(mode_, [&]() -> FileResult<void> {
@@ -110,17 +119,14 @@ FileResult<void> Descriptor::set_times(const NewTimestamp& access, const NewTime
   });
 }
 
-FileResult<DescriptorStat> Descriptor::stat() {
+FileResult<struct ::stat> Descriptor::status() {
   struct ::stat stat{};
   if (fstat(file_->fd.get(), &stat) != 0) return last_error();
-  return to_stat(stat);
+  return stat;
 }
 
-FileResult<MetadataHash> Descriptor::metadata_hash() {
-  struct ::stat stat{};
-  if (fstat(file_->fd.get(), &stat) != 0) return last_error();
-  return to_hash(stat);
-}
+FileResult<DescriptorStat> Descriptor::stat() { return to_stat(CUSP_TRY(status())); }
+FileResult<MetadataHash> Descriptor::metadata_hash() { return to_hash(CUSP_TRY(status())); }
 
 bool Descriptor::is_same_object(const Descriptor& other) const {
   struct ::stat mine{}, theirs{};
@@ -133,6 +139,10 @@ FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags
   if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
   bool write = has(flags, DescriptorFlags::Write);
   bool makes = (open_flags & (OpenFlags::Create | OpenFlags::Exclusive | OpenFlags::Truncate)) != OpenFlags::None;
+  // Hosts agree to refuse these: what must be on the disk is synchronised by call.
+  constexpr DescriptorFlags kSync =
+      DescriptorFlags::FileIntegritySync | DescriptorFlags::DataIntegritySync | DescriptorFlags::RequestedWriteSync;
+  if ((flags & kSync) != DescriptorFlags::None) return std::unexpected(FileError::Unsupported);
   if (has(open_flags, OpenFlags::Directory) && makes) return std::unexpected(FileError::Invalid);
   if (!writable_ && (write || makes || has(flags, DescriptorFlags::MutateDirectory)))
     return std::unexpected(FileError::NotPermitted);
@@ -147,8 +157,6 @@ FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags
   if (has(open_flags, OpenFlags::Exclusive)) how |= O_EXCL;
   if (has(open_flags, OpenFlags::Truncate)) how |= O_TRUNC;
   if (!has(path_flags, PathFlags::SymlinkFollow)) how |= O_NOFOLLOW;
-  if (has(flags, DescriptorFlags::FileIntegritySync)) how |= O_SYNC;
-  if (has(flags, DescriptorFlags::DataIntegritySync)) how |= O_DSYNC;
   auto fd = open_beneath(file_->fd.get(), *name, how, how & O_CREAT ? 0666 : 0, mode_);
   if (!fd) return std::unexpected(fd.error());
   auto file = std::make_shared<OpenFile>();
@@ -156,36 +164,29 @@ FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags
   struct ::stat stat{};
   if (fstat(file->fd.get(), &stat) != 0) return last_error();
   file->mode = stat.st_mode;
-  DescriptorFlags granted = flags & (DescriptorFlags::FileIntegritySync | DescriptorFlags::DataIntegritySync |
-                                     DescriptorFlags::RequestedWriteSync);
+  DescriptorFlags granted = DescriptorFlags::None;
   if (read) granted = granted | DescriptorFlags::Read;
   if (write) granted = granted | DescriptorFlags::Write;
   if (file->is_directory() && writable_) granted = granted | DescriptorFlags::MutateDirectory;
   return std::make_unique<Descriptor>(std::move(file), granted, writable_, mode_);
 }
 
-FileResult<struct ::stat> Descriptor::lookup(PathFlags flags, std::string_view path) {
+FileResult<struct ::stat> Descriptor::status_at(PathFlags flags, std::string_view path) {
   if (!file_->is_directory()) return std::unexpected(FileError::NotDirectory);
-  auto name = kernel_path(path);
-  if (!name) return std::unexpected(name.error());
+  std::string name = CUSP_TRY(kernel_path(path));
   std::uint64_t how = O_PATH | (has(flags, PathFlags::SymlinkFollow) ? 0 : O_NOFOLLOW);
-  auto fd = open_beneath(file_->fd.get(), *name, how, 0, mode_);
-  if (!fd) return std::unexpected(fd.error());
+  base::UniqueFd fd = CUSP_TRY(open_beneath(file_->fd.get(), name, how, 0, mode_));
   struct ::stat stat{};
-  if (fstat(fd->get(), &stat) != 0) return last_error();
+  if (fstat(fd.get(), &stat) != 0) return last_error();
   return stat;
 }
 
 FileResult<DescriptorStat> Descriptor::stat_at(PathFlags flags, std::string_view path) {
-  auto stat = lookup(flags, path);
-  if (!stat) return std::unexpected(stat.error());
-  return to_stat(*stat);
+  return to_stat(CUSP_TRY(status_at(flags, path)));
 }
 
 FileResult<MetadataHash> Descriptor::metadata_hash_at(PathFlags flags, std::string_view path) {
-  auto stat = lookup(flags, path);
-  if (!stat) return std::unexpected(stat.error());
-  return to_hash(*stat);
+  return to_hash(CUSP_TRY(status_at(flags, path)));
 }
 
 FileResult<std::unique_ptr<DirectoryEntryStream>> Descriptor::read_directory() {
@@ -195,40 +196,63 @@ FileResult<std::unique_ptr<DirectoryEntryStream>> Descriptor::read_directory() {
   return std::make_unique<DirectoryEntryStream>(std::move(fd), mode_);
 }
 
+namespace {
+
+struct KernelEntry { // linux_dirent64
+  std::uint64_t inode;
+  std::int64_t next;
+  std::uint16_t size;
+  std::uint8_t type; // DT_* are the S_IF* bits
+  char name[];
+};
+
+} // namespace
+
+FileResult<bool> DirectoryEntryStream::fill() {
+  buffer_.resize(32 * 1024);
+  at_ = 0;
+  filled_ = CUSP_TRY(run_blocking(mode_, [&]() -> FileResult<std::size_t> {
+    long count = syscall(SYS_getdents64, directory_.get(), buffer_.data(), buffer_.size());
+    if (count < 0) return last_error();
+    return static_cast<std::size_t>(count);
+  }));
+  return filled_ != 0;
+}
+
+FileResult<std::optional<DirectoryRecord>> DirectoryEntryStream::peek() {
+  if (at_ == filled_ && !CUSP_TRY(fill())) return std::nullopt;
+  const auto* entry = reinterpret_cast<const KernelEntry*>(buffer_.data() + at_);
+  DirectoryRecord record{entry->inode, type_of(static_cast<mode_t>(entry->type) << 12), entry->name};
+  if (!canon::is_utf8(record.name)) return std::unexpected(FileError::IllegalByteSequence);
+  struct ::stat stat{};
+  if (entry->type == 0 && fstatat(directory_.get(), entry->name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
+    record.type = type_of(stat.st_mode);
+  return record;
+}
+
+void DirectoryEntryStream::advance() {
+  const auto* entry = reinterpret_cast<const KernelEntry*>(buffer_.data() + at_);
+  place_ = static_cast<std::uint64_t>(entry->next);
+  at_ += entry->size;
+}
+
+FileResult<void> DirectoryEntryStream::seek(std::uint64_t place) {
+  if (lseek(directory_.get(), static_cast<off_t>(place), SEEK_SET) < 0) return last_error();
+  at_ = filled_ = 0;
+  place_ = place;
+  return {};
+}
+
 FileResult<std::optional<DirectoryEntry>> DirectoryEntryStream::next() {
-  struct Record { // linux_dirent64
-    std::uint64_t inode;
-    std::int64_t offset;
-    std::uint16_t size;
-    std::uint8_t type;
-    char name[];
-  };
   for (;;) {
-    if (at_ == filled_) {
-      buffer_.resize(32 * 1024);
-      auto got = run_blocking(mode_, [&]() -> FileResult<std::size_t> {
-        long count = syscall(SYS_getdents64, directory_.get(), buffer_.data(), buffer_.size());
-        if (count < 0) return last_error();
-        return static_cast<std::size_t>(count);
-      });
-      if (!got) return std::unexpected(got.error());
-      at_ = 0;
-      filled_ = *got;
-      if (filled_ == 0) return std::nullopt;
-    }
-    const auto* record = reinterpret_cast<const Record*>(buffer_.data() + at_);
-    at_ += record->size;
-    std::string_view name(record->name);
-    if (name == "." || name == "..") continue;
-    if (!canon::is_utf8(name)) return std::unexpected(FileError::IllegalByteSequence);
-    DirectoryEntry entry{type_of(static_cast<mode_t>(record->type) << 12),
-                         std::string(name)}; // DT_* are the S_IF* bits
-    if (record->type == 0) {
-      struct ::stat stat{};
-      if (fstatat(directory_.get(), entry.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) == 0)
-        entry.type = type_of(stat.st_mode);
-    }
-    return entry;
+    auto record = peek();
+    // What cannot be told is told once: the entries behind it can still be read.
+    if (!record && at_ == filled_) return std::unexpected(record.error());
+    if (record && !*record) return std::nullopt;
+    advance();
+    if (!record) return std::unexpected(record.error());
+    if ((*record)->name == "." || (*record)->name == "..") continue;
+    return DirectoryEntry{(*record)->type, std::string((*record)->name)};
   }
 }
 

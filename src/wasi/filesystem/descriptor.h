@@ -106,9 +106,11 @@ public:
   DescriptorFlags flags() const { return flags_; }
   DescriptorType type() const;
 
-  // Files.
+  // Files. A span to read into is host memory; one to write may be the guest's, and is copied before anything suspends. 0 bytes read: the end.
   FileResult<std::vector<std::uint8_t>> read(std::uint64_t length, std::uint64_t offset);
+  FileResult<std::size_t> read_into(std::span<std::uint8_t> into, std::uint64_t offset);
   FileResult<std::uint64_t> write(std::span<const std::uint8_t> bytes, std::uint64_t offset);
+  FileResult<std::uint64_t> append(std::span<const std::uint8_t> bytes);
   FileResult<Ref<InputSource>> read_stream(std::uint64_t offset);
   FileResult<Ref<OutputSink>> write_stream(std::uint64_t offset);
   FileResult<Ref<OutputSink>> append_stream();
@@ -117,6 +119,7 @@ public:
   FileResult<void> sync(bool data_only);
   FileResult<void> set_times(const NewTimestamp& access, const NewTimestamp& modification);
   FileResult<DescriptorStat> stat();
+  FileResult<struct ::stat> status(); // the same as the system has it, device and inode included
   FileResult<MetadataHash> metadata_hash();
   bool is_same_object(const Descriptor& other) const;
 
@@ -128,6 +131,7 @@ public:
   FileResult<void> remove_directory_at(std::string_view path);
   FileResult<void> unlink_file_at(std::string_view path);
   FileResult<DescriptorStat> stat_at(PathFlags flags, std::string_view path);
+  FileResult<struct ::stat> status_at(PathFlags flags, std::string_view path);
   FileResult<MetadataHash> metadata_hash_at(PathFlags flags, std::string_view path);
   FileResult<void> set_times_at(PathFlags flags, std::string_view path, const NewTimestamp& access,
                                 const NewTimestamp& modification);
@@ -137,9 +141,11 @@ public:
                            std::string_view new_path);
   FileResult<void> rename_at(std::string_view old_path, const Descriptor& new_directory, std::string_view new_path);
 
+  const OpenFile& file() const { return *file_; }
+
 private:
-  FileResult<struct ::stat> lookup(PathFlags flags, std::string_view path);
   FileResult<void> may_change() const;
+  FileResult<void> may_write() const;
 
   std::shared_ptr<const OpenFile> file_;
   DescriptorFlags flags_;
@@ -147,17 +153,34 @@ private:
   IoMode mode_;
 };
 
-// The entries of a directory as they were when it was opened for reading, without "." and "..".
+// An entry as the system has it.
+struct DirectoryRecord {
+  std::uint64_t inode = 0;
+  DescriptorType type = DescriptorType::Unknown;
+  std::string_view name; // UTF-8; until the stream reads on
+};
+
+// The entries of a directory. Its places are the file system's own: they stay good while entries come and go.
 class DirectoryEntryStream {
 public:
   DirectoryEntryStream(base::UniqueFd directory, IoMode mode) : directory_(std::move(directory)), mode_(mode) {}
+  // Without "." and "..".
   FileResult<std::optional<DirectoryEntry>> next();
 
+  // All of them, one by one: the one at the current place, and on to the next place. nullopt: the end.
+  FileResult<std::optional<DirectoryRecord>> peek();
+  void advance();
+  std::uint64_t place() const { return place_; }
+  // A place that the stream was at; 0: the beginning, as the directory is now.
+  FileResult<void> seek(std::uint64_t place);
+
 private:
+  FileResult<bool> fill(); // false: the end
   base::UniqueFd directory_;
   IoMode mode_;
   std::vector<char> buffer_;
   std::size_t at_ = 0, filled_ = 0;
+  std::uint64_t place_ = 0;
 };
 
 } // namespace cusp::wasi

@@ -33,7 +33,7 @@ FileResult<void> Descriptor::unlink_file_at(std::string_view path) {
   return run_blocking(mode_, [&]() -> FileResult<void> {
     auto place = resolve_place(file_->fd.get(), path);
     if (!place) return std::unexpected(place.error());
-    if (place->trailing_slash) return std::unexpected(FileError::NotDirectory);
+    if (place->trailing_slash) CUSP_TRY(expect_directory(*place));
     if (unlinkat(place->parent, place->name.c_str(), 0) != 0) return last_error();
     return {};
   });
@@ -81,7 +81,7 @@ FileResult<void> Descriptor::symlink_at(std::string_view target, std::string_vie
   return run_blocking(mode_, [&]() -> FileResult<void> {
     auto place = resolve_place(file_->fd.get(), path);
     if (!place) return std::unexpected(place.error());
-    if (place->trailing_slash) return std::unexpected(FileError::NoEntry);
+    if (place->trailing_slash) CUSP_TRY(expect_directory(*place));
     if (symlinkat(text->c_str(), place->parent, place->name.c_str()) != 0) return last_error();
     return {};
   });
@@ -97,7 +97,8 @@ FileResult<void> Descriptor::link_at(PathFlags flags, std::string_view old_path,
     if (!from) return std::unexpected(from.error());
     auto to = resolve_place(new_directory.file_->fd.get(), new_path);
     if (!to) return std::unexpected(to.error());
-    if (from->trailing_slash || to->trailing_slash) return std::unexpected(FileError::NotDirectory);
+    if (from->trailing_slash) CUSP_TRY(expect_directory(*from));
+    if (to->trailing_slash) CUSP_TRY(expect_directory(*to));
     if (linkat(from->parent, from->name.c_str(), to->parent, to->name.c_str(), 0) != 0) return last_error();
     return {};
   });
@@ -112,11 +113,7 @@ FileResult<void> Descriptor::rename_at(std::string_view old_path, const Descript
     if (!from) return std::unexpected(from.error());
     auto to = resolve_place(new_directory.file_->fd.get(), new_path);
     if (!to) return std::unexpected(to.error());
-    if (from->trailing_slash || to->trailing_slash) {
-      struct ::stat stat{};
-      if (fstatat(from->parent, from->name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return last_error();
-      if (!S_ISDIR(stat.st_mode)) return std::unexpected(FileError::NotDirectory);
-    }
+    if (from->trailing_slash || to->trailing_slash) CUSP_TRY(expect_directory(*from));
     if (renameat(from->parent, from->name.c_str(), to->parent, to->name.c_str()) != 0) return last_error();
     return {};
   });
