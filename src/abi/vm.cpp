@@ -33,7 +33,8 @@ std::uint64_t abi_hash() {
   VmLayout layout({1, 1, 1, 1, 1, 1, 1});
   for (std::uint64_t word :
        {std::uint64_t{layout.size()}, kMemory32Reservation, kMemoryGuardSize, kMaxUncheckedOffset,
-        std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)}})
+        std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)},
+        std::uint64_t{sizeof(TypeRecord)}, std::uint64_t{kGcAlign}, std::uint64_t{GcStructLayout().size()}})
     hash = fnv(hash, word);
   return hash;
 }

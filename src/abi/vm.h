@@ -14,12 +14,14 @@
 //                      or unaligned stack; the return address on the stack tells where. The runtime's SIGILL handler does the rest.
 // Guest functions keep a frame pointer (rbp chain) and, where they call anything, begin by touching
 // [rsp - kHostStackReserve]: a host call or signal frame always finds that much stack.
-// References: funcref = FuncRef* or null; externref = any 64-bit value chosen by the host, null = 0.
+// References: abi/gc.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "abi/gc.h"
 
 namespace cusp::abi {
 
@@ -75,7 +77,7 @@ struct VmContext;
 struct FuncRef {
   const void* code;         // guest function or host stub
   std::int64_t vmctx_delta; // callee's first argument = store_base + vmctx_delta
-  std::uint32_t type_id;    // canonical id of its type
+  std::uint32_t type_id;    // process-wide id of its type (abi/gc.h)
   std::uint32_t reserved;
 };
 static_assert(sizeof(FuncRef) == 24);

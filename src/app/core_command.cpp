@@ -36,7 +36,7 @@ runtime::Extern default_import(runtime::Store& store, const artifact::ModuleMeta
   case artifact::ExternKind::Global: return store.add_global(meta.globals[import.index], abi::ValRaw{});
   default: break;
   }
-  const artifact::FuncTypeMeta& type = meta.types[meta.func_types[import.index]];
+  const artifact::FuncTypeMeta& type = meta.func_type(import.index);
   return runtime::ExternFunc{store.add_host_func(type, give_zeros, reinterpret_cast<void*>(type.results.size()))};
 }
 
@@ -127,7 +127,7 @@ public:
 
 private:
   const artifact::FuncTypeMeta& type_of(const artifact::ExportMeta& entry) const {
-    return meta_.types[meta_.func_types[entry.index]];
+    return meta_.func_type(entry.index);
   }
 
   Result<std::vector<runtime::Extern>> resolve_imports() {
@@ -149,7 +149,7 @@ private:
     trapping_.push_back(std::make_unique<TrappingImport>(
         store_.get(), fmt::format("unknown import {}.{} was called", import.module, import.name)));
     return runtime::ExternFunc{
-        store_->add_host_func(meta_.types[meta_.func_types[import.index]], trap_always, trapping_.back().get())};
+        store_->add_host_func(meta_.func_type(import.index), trap_always, trapping_.back().get())};
   }
 
   const artifact::ExportMeta* exported_function(std::string_view name) const {

@@ -1,6 +1,10 @@
 #include "artifact/meta_check.h"
 
+#include <optional>
+
 #include <fmt/format.h>
+
+#include "wasm/types.h"
 
 namespace cusp::artifact {
 
@@ -18,8 +22,10 @@ public:
     if (m_.tables.size() != std::uint64_t{s.imported_tables} + s.defined_tables) return "tables";
     if (m_.globals.size() != std::uint64_t{s.imported_globals} + s.defined_globals) return "globals";
     if (m_.entries.size() != m_.types.size() || m_.host_stubs.size() != m_.types.size()) return "trampolines";
+    if (bad_types()) return "types";
     for (std::uint32_t type : m_.func_types)
-      if (type >= m_.types.size()) return "function types";
+      if (type >= m_.types.size() || m_.types[type].kind != abi::TypeKind::Func || m_.types[type].canonical != type)
+        return "function types";
     for (std::uint32_t text : m_.func_text)
       if (text >= text_size_) return "function addresses";
     for (const auto* stubs : {&m_.entries, &m_.host_stubs})
@@ -69,18 +75,73 @@ private:
     return 0;
   }
 
+  // A value type names types of the module that exist; one that a group's own type may name ends at `end`.
+  bool bad_value(std::uint32_t raw, std::uint64_t end) const {
+    const auto type = wasm::ValType::from_raw(raw);
+    if (type.kind() == wasm::ValType::Kind::None || type.is_bottom()) return true;
+    return type.is_ref() && type.heap().is_concrete() && type.heap().index().value >= end;
+  }
+
+  bool bad_types() const {
+    const std::size_t count = m_.types.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const TypeMeta& type = m_.types[i];
+      if (type.canonical > i || type.rec_group > i || type.kind >= abi::TypeKind::Extern) return true;
+      if (i > 0 && type.rec_group != i && type.rec_group != m_.types[i - 1].rec_group) return true;
+      if (m_.types[type.canonical].canonical != type.canonical) return true;
+      if (type.canonical != i) continue;
+      if (type.supertype && *type.supertype >= i) return true;
+      std::size_t end = i + 1; // of its group
+      while (end < count && m_.types[end].rec_group == type.rec_group) ++end;
+      if (type.kind == abi::TypeKind::Array && type.members.size() != 1) return true;
+      for (const auto* list : {&type.func.params, &type.func.results})
+        for (std::uint32_t value : *list)
+          if (bad_value(value, end)) return true;
+      for (const FieldMeta& field : type.members)
+        if (bad_value(field.type, end) || field.storage > abi::GcStorage::Exn) return true;
+    }
+    return false;
+  }
+
+  // How many values a step takes; nullopt: it is no step. All but these give one.
+  std::optional<std::uint64_t> operands_of(const ConstStep& step) const {
+    auto is_type = [&](abi::TypeKind kind) {
+      return step.low < m_.types.size() && m_.types[step.low].kind == kind && m_.types[step.low].canonical == step.low;
+    };
+    const bool is_struct = is_type(abi::TypeKind::Struct), is_array = is_type(abi::TypeKind::Array);
+    switch (step.op) {
+    case ConstOp::I32:
+    case ConstOp::I64:
+    case ConstOp::F32:
+    case ConstOp::F64:
+    case ConstOp::V128:
+    case ConstOp::RefNull: return 0;
+    case ConstOp::GlobalGet: return step.low < m_.globals.size() ? std::optional<std::uint64_t>(0) : std::nullopt;
+    case ConstOp::RefFunc: return step.low < m_.func_types.size() ? std::optional<std::uint64_t>(0) : std::nullopt;
+    case ConstOp::I32Add:
+    case ConstOp::I32Sub:
+    case ConstOp::I32Mul:
+    case ConstOp::I64Add:
+    case ConstOp::I64Sub:
+    case ConstOp::I64Mul: return 2;
+    case ConstOp::StructNew: return is_struct ? std::optional(m_.types[step.low].members.size()) : std::nullopt;
+    case ConstOp::StructNewDefault: return is_struct ? std::optional<std::uint64_t>(0) : std::nullopt;
+    case ConstOp::ArrayNew: return is_array ? std::optional<std::uint64_t>(2) : std::nullopt;
+    case ConstOp::ArrayNewDefault: return is_array ? std::optional<std::uint64_t>(1) : std::nullopt;
+    case ConstOp::ArrayNewFixed: return is_array ? std::optional(step.high) : std::nullopt;
+    case ConstOp::RefI31:
+    case ConstOp::AnyConvertExtern:
+    case ConstOp::ExternConvertAny: return 1;
+    }
+    return std::nullopt;
+  }
+
   bool bad(const ConstExpr& expression) const {
     std::uint64_t depth = 0;
     for (const ConstStep& step : expression) {
-      if (step.op > ConstOp::I64Mul) return true;
-      if (step.op >= ConstOp::I32Add) {
-        if (depth < 2) return true;
-        --depth;
-        continue;
-      }
-      if (step.op == ConstOp::GlobalGet && step.low >= m_.globals.size()) return true;
-      if (step.op == ConstOp::RefFunc && step.low >= m_.func_types.size()) return true;
-      ++depth;
+      const std::optional<std::uint64_t> taken = operands_of(step);
+      if (!taken || *taken > depth) return true;
+      depth = depth - *taken + 1;
     }
     return !expression.empty() && depth != 1;
   }

@@ -22,6 +22,25 @@ struct FuncTypeMeta {
   template <class A> void fields(A& a) { a(params, results); }
 };
 
+struct FieldMeta {
+  std::uint32_t type = 0; // ValType::raw(); i32 where packed
+  abi::GcStorage storage{};
+  bool is_mutable = false;
+  template <class A> void fields(A& a) { a(type, storage, is_mutable); }
+};
+
+// One entry of the type index space.
+struct TypeMeta {
+  abi::TypeKind kind{};
+  bool is_final = true;
+  std::optional<std::uint32_t> supertype; // comes before it
+  std::uint32_t canonical = 0;            // the first equivalent type; when it is another one, what follows is empty
+  std::uint32_t rec_group = 0;            // first type of its recursion group
+  FuncTypeMeta func;
+  std::vector<FieldMeta> members; // of a structure; an array's one element type
+  template <class A> void fields(A& a) { a(kind, is_final, supertype, canonical, rec_group, func, members); }
+};
+
 // A constant expression in reverse Polish notation.
 enum class ConstOp : std::uint8_t {
   I32,
@@ -37,7 +56,15 @@ enum class ConstOp : std::uint8_t {
   I32Mul,
   I64Add,
   I64Sub,
-  I64Mul
+  I64Mul,
+  StructNew, // `low`: a type index; takes a value for each field
+  StructNewDefault,
+  ArrayNew,
+  ArrayNewDefault,
+  ArrayNewFixed, // `high`: how many values it takes
+  RefI31,
+  AnyConvertExtern,
+  ExternConvertAny
 };
 struct ConstStep {
   ConstOp op{};
@@ -115,11 +142,11 @@ struct DataMeta {
 };
 
 struct ModuleMeta {
-  std::string name;                // from the name section, may be empty
-  std::vector<FuncTypeMeta> types; // function types only for now; by TypeIndex
+  std::string name;            // from the name section, may be empty
+  std::vector<TypeMeta> types; // by TypeIndex
   std::vector<ImportMeta> imports;
   std::vector<ExportMeta> exports;
-  std::vector<std::uint32_t> func_types; // TypeIndex of every function, imports first
+  std::vector<std::uint32_t> func_types; // canonical TypeIndex of every function, imports first
   std::vector<TableMeta> tables;
   std::vector<MemoryMeta> memories;
   std::vector<GlobalMeta> globals;
@@ -129,11 +156,13 @@ struct ModuleMeta {
   std::vector<std::uint32_t> func_text;  // text offset of every defined function
   std::vector<std::uint32_t> entries;    // text offset of the entry trampoline by TypeIndex, or kNoText
   std::vector<std::uint32_t> host_stubs; // text offset of the host stub by TypeIndex, or kNoText
+  bool uses_gc_heap = false;             // it has types, operators or constants of the gc proposal
   abi::ModuleShape shape;
+  const FuncTypeMeta& func_type(std::uint32_t func) const { return types[func_types[func]].func; }
   template <class A> void fields(A& a) {
     a(name, types, imports, exports, func_types, tables, memories, globals, elems, datas, start, func_text, entries,
-      host_stubs, shape.imported_funcs, shape.imported_memories, shape.defined_memories, shape.imported_tables,
-      shape.defined_tables, shape.imported_globals, shape.defined_globals);
+      host_stubs, uses_gc_heap, shape.imported_funcs, shape.imported_memories, shape.defined_memories,
+      shape.imported_tables, shape.defined_tables, shape.imported_globals, shape.defined_globals);
   }
 };
 

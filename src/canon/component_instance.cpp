@@ -93,8 +93,7 @@ public:
         auto trampoline = std::get<component::TrampolineIndex>(step.arguments[i]);
         if (import.kind != artifact::ExternKind::Func)
           return base::fail(ErrorCode::Corrupt, "the link plan gives a function for something else");
-        imports.push_back(
-            slot_.host_func(&state_.host_funcs[trampoline.value], module.types[module.func_types[import.index]]));
+        imports.push_back(slot_.host_func(&state_.host_funcs[trampoline.value], module.func_type(import.index)));
       }
     }
     CUSP_TRY(slot_.instantiate_core(step.instance.value, imports));

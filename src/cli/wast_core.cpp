@@ -17,6 +17,16 @@ namespace {
 
 std::uint32_t do_nothing(abi::HostFunc*, abi::ValRaw*) { return 0; }
 
+std::uint32_t collect(abi::HostFunc* host, abi::ValRaw*) {
+  static_cast<runtime::Store*>(host->environment)->collect_garbage();
+  return 0;
+}
+
+// A reference of the any hierarchy takes four bytes; the rest of its place is anything.
+void extend_reference(std::uint32_t canonical, abi::ValRaw& value) {
+  if (runtime::root_kind(canonical) == runtime::RootKind::Any) value.i64 = value.i32;
+}
+
 constexpr std::uint32_t kI32 = wasm::ValType::i32().raw(), kI64 = wasm::ValType::i64().raw(),
                         kF32 = wasm::ValType::f32().raw(), kF64 = wasm::ValType::f64().raw(),
                         kFuncref = wasm::ValType::funcref().raw();
@@ -28,6 +38,7 @@ base::Result<std::unique_ptr<WastCore>> WastCore::create(WastCompile compile) {
   core->compile_ = std::move(compile);
   core->store_ = CUSP_TRY(runtime::Store::create(runtime::StoreLimits{}));
   core->add_spectest();
+  core->add_wasmtime();
   return core;
 }
 
@@ -63,11 +74,17 @@ void WastCore::add_spectest() {
   spectest_["shared_memory"] = store_->add_memory(memory);
 }
 
+void WastCore::add_wasmtime() {
+  wasmtime_["gc"] = runtime::ExternFunc{store_->add_host_func(artifact::FuncTypeMeta{}, collect, store_.get())};
+}
+
 base::Result<Extern> WastCore::resolve(const artifact::ImportMeta& import, const artifact::ModuleMeta&) {
   if (auto it = registry_.find(import.module); it != registry_.end()) {
     if (auto item = it->second->exported(import.name)) return *item;
   } else if (import.module == "spectest") {
     if (auto item = spectest_.find(import.name); item != spectest_.end()) return item->second;
+  } else if (import.module == "wasmtime") {
+    if (auto item = wasmtime_.find(import.name); item != wasmtime_.end()) return item->second;
   }
   return base::fail(ErrorCode::Unlinkable,
                     fmt::format("unknown import: `{}::{}` has not been defined", import.module, import.name));
@@ -111,19 +128,22 @@ base::Result<std::vector<abi::ValRaw>> WastCore::perform(const WastAction& actio
     auto* global = std::get_if<runtime::ExternGlobal>(&*item);
     if (!global) return base::fail(ErrorCode::NotFound, fmt::format("export \"{}\" is not a global", action.field));
     values.push_back(*static_cast<const abi::ValRaw*>(global->global));
+    extend_reference(global->type, values[0]);
     return values;
   }
   auto* func = std::get_if<runtime::ExternFunc>(&*item);
   if (!func) return base::fail(ErrorCode::NotFound, fmt::format("export \"{}\" is not a function", action.field));
-  for (const auto& arg : action.args) values.push_back(CUSP_TRY(core_value(arg)));
+  for (const auto& arg : action.args) values.push_back(CUSP_TRY(core_value(arg, *store_)));
   const artifact::ModuleMeta& meta = instance->meta();
-  std::size_t results = 0;
+  std::vector<std::uint32_t> results; // canonical types
   for (const artifact::ExportMeta& entry : meta.exports)
     if (entry.kind == artifact::ExternKind::Func && entry.name == action.field)
-      results = meta.types[meta.func_types[entry.index]].results.size();
-  values.resize(std::max({values.size(), results, std::size_t{1}}));
+      for (std::uint32_t raw : meta.func_type(entry.index).results)
+        results.push_back(runtime::canonical_value(raw, instance->code()->type_ids(0)));
+  values.resize(std::max({values.size(), results.size(), std::size_t{1}}));
   CUSP_TRY(store_->call(*func->func, values.data()));
-  values.resize(results);
+  values.resize(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) extend_reference(results[i], values[i]);
   return values;
 }
 

@@ -1,4 +1,4 @@
-// The core half of `cusp wast`: one store per script, the `spectest` host module, instances by name.
+// The core half of `cusp wast`: one store per script, the host modules `spectest` and `wasmtime`, instances by name.
 #pragma once
 
 #include <functional>
@@ -25,19 +25,21 @@ public:
   base::Result<void> register_as(const std::optional<std::string>& name, const std::string& as);
   // The results (or the global's value), one ValRaw each. Error: Trap; NotFound.
   base::Result<std::vector<abi::ValRaw>> perform(const WastAction& action);
+  runtime::Store& store() { return *store_; } // where references in the results live
 
 private:
   WastCore() = default;
   base::Result<runtime::Extern> resolve(const artifact::ImportMeta& import, const artifact::ModuleMeta& meta);
   base::Result<runtime::Instance*> instance_of(const std::optional<std::string>& name);
   void add_spectest();
+  void add_wasmtime();
 
   WastCompile compile_;
   std::unique_ptr<runtime::Store> store_;
   runtime::Instance* current_ = nullptr;
   std::map<std::string, runtime::Instance*> named_;
   std::map<std::string, runtime::Instance*> registry_;
-  std::map<std::string, runtime::Extern> spectest_;
+  std::map<std::string, runtime::Extern> spectest_, wasmtime_;
 };
 
 } // namespace cusp::cli

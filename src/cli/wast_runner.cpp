@@ -120,7 +120,7 @@ private:
     if (values->size() != command.expected.size())
       return failed(fmt::format("{} results, expected {}", values->size(), command.expected.size()));
     for (std::size_t i = 0; i < values->size(); ++i)
-      if (!core_value_matches(command.expected[i], (*values)[i]))
+      if (!core_value_matches(command.expected[i], (*values)[i], core_->store()))
         return failed(fmt::format("{}: result {} is {}, expected {}", command.action.field, i,
                                   describe_core_value(command.expected[i], (*values)[i]), command.expected[i].dump()));
     return passed();

@@ -45,9 +45,20 @@ bool scalar_matches(std::string_view type, std::string_view expected, std::uint6
   return want && (*want & mask) == (bits & mask);
 }
 
+// Any non-null reference of the kind that the type names.
+bool is_of_kind(std::string_view type, const abi::ValRaw& actual, const runtime::Store& store) {
+  using Kind = runtime::Store::AnyKind;
+  if (actual.i64 == 0) return false;
+  if (type == "i31ref") return store.any_kind(actual.i32) == Kind::I31;
+  if (type == "structref") return store.any_kind(actual.i32) == Kind::Struct;
+  if (type == "arrayref") return store.any_kind(actual.i32) == Kind::Array;
+  if (type == "eqref") return store.any_kind(actual.i32) != Kind::Extern;
+  return true;
+}
+
 } // namespace
 
-base::Result<abi::ValRaw> core_value(const json& value) {
+base::Result<abi::ValRaw> core_value(const json& value, runtime::Store& store) {
   abi::ValRaw raw{};
   std::memset(&raw, 0, sizeof raw);
   std::string type = value.at("type");
@@ -67,16 +78,17 @@ base::Result<abi::ValRaw> core_value(const json& value) {
   if (!bits) return base::fail(ErrorCode::Malformed, fmt::format("value '{}' of type {} is not a number", text, type));
   if (type == "i32" || type == "i64" || type == "f32" || type == "f64")
     raw.i64 = type == "i32" ? static_cast<std::uint32_t>(*bits) : *bits;
-  else if (type == "externref" || type == "anyref") raw.i64 = externref_of(static_cast<std::uint32_t>(*bits));
+  else if (type == "externref") raw.i64 = externref_of(static_cast<std::uint32_t>(*bits));
+  else if (type == "anyref") raw.i64 = CUSP_TRY(store.any_from_extern(externref_of(static_cast<std::uint32_t>(*bits))));
   else return base::fail(ErrorCode::Unsupported, fmt::format("arguments of type {}", type));
   return raw;
 }
 
-bool core_value_matches(const json& expected, const abi::ValRaw& actual) {
+bool core_value_matches(const json& expected, const abi::ValRaw& actual, runtime::Store& store) {
   std::string type = expected.at("type");
   if (type == "either") {
     for (const json& choice : expected.at("values"))
-      if (core_value_matches(choice, actual)) return true;
+      if (core_value_matches(choice, actual, store)) return true;
     return false;
   }
   if (type == "v128") {
@@ -97,11 +109,12 @@ bool core_value_matches(const json& expected, const abi::ValRaw& actual) {
   // References: no value means any non-null one of the kind, except that the specification allows a funcref of any sort.
   if (type == "refnull" || type.starts_with("null")) return actual.i64 == 0;
   auto value = expected.find("value");
-  if (value == expected.end()) return actual.i64 != 0;
+  if (value == expected.end()) return is_of_kind(type, actual, store);
   if (value->is_string() && *value == "null") return actual.i64 == 0;
   if (value->is_string()) {
     auto bits = bits_of(value->get<std::string>());
-    return bits && actual.i64 == externref_of(static_cast<std::uint32_t>(*bits));
+    const std::uint64_t reference = type == "anyref" ? store.extern_from_any(actual.i32) : actual.i64;
+    return bits && reference == externref_of(static_cast<std::uint32_t>(*bits));
   }
   return actual.i64 != 0;
 }

@@ -99,6 +99,7 @@ private:
       total_functions_ += module(i).defined_functions();
     }
     objects_.resize(work_.size());
+    uses_gc_ = std::vector<std::atomic<bool>>(modules_);
   }
 
   Result<void> compile_all() {
@@ -156,6 +157,8 @@ private:
       for (std::uint32_t i = work.group.first; i < work.group.end; ++i)
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));
       if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);
+      if (lowering.features_used().has(wasm::Feature::Gc))
+        uses_gc_[work.group.module].store(true, std::memory_order_relaxed);
       ir = lowering.take();
     }
     CUSP_TRY(verify(*ir, "before"));
@@ -206,6 +209,7 @@ private:
     for (std::uint32_t i = 0; i < modules_; ++i) {
       parts.meta.modules.push_back(build_module_meta(module(i), options_.bounds, parts.image));
       CUSP_TRY(fill_text_offsets(image, i, parts.meta.modules.back()));
+      parts.meta.modules.back().uses_gc_heap = uses_gc_[i] || module(i).features_used.has(wasm::Feature::Gc);
       parts.function_names.push_back(function_names(module(i)));
     }
     if (component_) parts.meta.plan = std::move(component_->plan);
@@ -254,6 +258,7 @@ private:
   std::vector<Work> work_;
   std::vector<std::uint32_t> order_;
   std::vector<Object> objects_;
+  std::vector<std::atomic<bool>> uses_gc_; // by module: some body does
   std::atomic<std::size_t> next_ = 0;
   std::atomic<std::uint32_t> first_error_ = ~std::uint32_t{0};
   std::mutex mutex_; // objects_, done_functions_, error_, progress

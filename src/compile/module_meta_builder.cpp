@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "compile/lower/lowering.h"
+
 namespace cusp::compile {
 
 namespace {
@@ -40,7 +42,15 @@ ConstExpr convert(const wasm::ConstExpr& expression) {
     case wasm::Op::I64Add: out.push_back({I64Add, 0, 0}); break;
     case wasm::Op::I64Sub: out.push_back({I64Sub, 0, 0}); break;
     case wasm::Op::I64Mul: out.push_back({I64Mul, 0, 0}); break;
-    default: break; // of features that the compiler does not accept yet; compile.cpp refuses them
+    case wasm::Op::StructNew: out.push_back({StructNew, op.index, 0}); break;
+    case wasm::Op::StructNewDefault: out.push_back({StructNewDefault, op.index, 0}); break;
+    case wasm::Op::ArrayNew: out.push_back({ArrayNew, op.index, 0}); break;
+    case wasm::Op::ArrayNewDefault: out.push_back({ArrayNewDefault, op.index, 0}); break;
+    case wasm::Op::ArrayNewFixed: out.push_back({ArrayNewFixed, op.index, op.low}); break;
+    case wasm::Op::RefI31: out.push_back({RefI31, 0, 0}); break;
+    case wasm::Op::AnyConvertExtern: out.push_back({AnyConvertExtern, 0, 0}); break;
+    case wasm::Op::ExternConvertAny: out.push_back({ExternConvertAny, 0, 0}); break;
+    default: break; // not constant: the reader refused it
     }
   }
   return out;
@@ -144,6 +154,33 @@ std::vector<std::uint32_t> raw_types(const std::vector<wasm::ValType>& types) {
   return raw;
 }
 
+artifact::FieldMeta field_meta(const wasm::Module& module, const wasm::FieldType& field) {
+  return {field.type.raw(), storage_of(module, field), field.is_mutable};
+}
+
+void add_types(const wasm::Module& module, ModuleMeta& meta) {
+  for (std::uint32_t i = 0; i < module.types.size(); ++i) {
+    const wasm::SubType& type = module.types[i];
+    artifact::TypeMeta row;
+    row.kind = static_cast<abi::TypeKind>(type.composite.index());
+    row.canonical = type.canonical.value;
+    row.rec_group = type.rec_group.value;
+    row.is_final = type.is_final;
+    if (row.canonical == i) {
+      if (type.supertype) row.supertype = type.supertype->value;
+      if (const auto* func = std::get_if<wasm::FuncType>(&type.composite))
+        row.func = {raw_types(func->params), raw_types(func->results)};
+      else if (const auto* structure = std::get_if<wasm::StructType>(&type.composite))
+        for (const wasm::FieldType& field : structure->fields) row.members.push_back(field_meta(module, field));
+      else row.members.push_back(field_meta(module, std::get<wasm::ArrayType>(type.composite).element));
+    }
+    meta.types.push_back(std::move(row));
+  }
+}
+static_assert(std::is_same_v<std::variant_alternative_t<static_cast<std::size_t>(abi::TypeKind::Struct),
+                                                        decltype(wasm::SubType::composite)>,
+                             wasm::StructType>);
+
 void add_elems(const wasm::Module& module, ModuleMeta& meta) {
   for (const wasm::ElemSegment& elem : module.elems) {
     artifact::ElemMeta row;
@@ -163,12 +200,7 @@ ModuleMeta build_module_meta(const wasm::Module& module, artifact::BoundsMode bo
                              std::vector<std::uint8_t>& image) {
   ModuleMeta meta;
   meta.name = module.names.module;
-  for (const wasm::SubType& type : module.types) {
-    artifact::FuncTypeMeta row; // other kinds of types stay empty until the runtime knows them
-    if (const auto* func = std::get_if<wasm::FuncType>(&type.composite))
-      row = {raw_types(func->params), raw_types(func->results)};
-    meta.types.push_back(std::move(row));
-  }
+  add_types(module, meta);
   for (const wasm::Import& import : module.imports)
     meta.imports.push_back({std::string(import.module), std::string(import.name), kind_of(import.kind), import.index});
   for (const wasm::Export& item : module.exports)

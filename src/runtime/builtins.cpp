@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/gc.h"
 #include "runtime/store_state.h"
 
 namespace cusp::runtime {
@@ -46,16 +47,24 @@ std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t de
   return old;
 }
 
+std::uint64_t elem_size(Instance& instance, std::uint32_t elem) {
+  if (InstanceAccess::dropped_elems(instance)[elem]) return 0;
+  const artifact::ElemMeta& segment = instance.meta().elems[elem];
+  return segment.funcs.empty() ? segment.expressions.size() : segment.funcs.size();
+}
+
+std::uint64_t elem_value(Instance& instance, std::uint32_t elem, std::uint64_t item) {
+  const artifact::ElemMeta& segment = instance.meta().elems[elem];
+  if (segment.funcs.empty()) return InstanceAccess::elem_values(instance)[elem][item];
+  return reinterpret_cast<std::uintptr_t>(instance.func(segment.funcs[item]));
+}
+
 bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from,
                 std::uint64_t count) {
-  const artifact::ElemMeta& segment = instance.meta().elems[elem];
-  std::uint64_t size = segment.funcs.empty() ? segment.expressions.size() : segment.funcs.size();
-  if (InstanceAccess::dropped_elems(instance)[elem]) size = 0;
   abi::TableRecord& record = *instance.table(table);
-  if (!in_bounds(from, count, size) || !in_bounds(to, count, record.length)) return false;
+  if (!in_bounds(from, count, elem_size(instance, elem)) || !in_bounds(to, count, record.length)) return false;
   for (std::uint64_t i = 0; i < count; ++i)
-    record.elements[to + i] = segment.funcs.empty() ? evaluate(instance, segment.expressions[from + i]).ref
-                                                    : instance.func(segment.funcs[from + i]);
+    record.elements[to + i] = reinterpret_cast<void*>(elem_value(instance, elem, from + i));
   return true;
 }
 

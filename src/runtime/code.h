@@ -9,6 +9,7 @@
 
 #include "artifact/artifact.h"
 #include "base/result.h"
+#include "runtime/type_registry.h"
 
 namespace cusp::runtime {
 
@@ -17,12 +18,13 @@ struct GuestCode;
 
 class Code : public std::enable_shared_from_this<Code> {
 public:
-  // Error: Unsupported when this process cannot run guest code (no signal handlers), Corrupt never: the artifact was checked.
+  // Error: Unsupported when this process cannot run guest code (no signal handlers), LimitExceeded when it has too many
+  // types, Corrupt never: the artifact was checked.
   static Result<std::shared_ptr<const Code>> load(std::shared_ptr<const artifact::Artifact> artifact);
   ~Code();
   const artifact::Artifact& artifact() const { return *artifact_; }
   const artifact::ModuleMeta& module(std::uint32_t index) const { return artifact_->meta().modules[index]; }
-  // Canonical ids of the module's types, by TypeIndex: equal ids if and only if equal types, over all code of the process.
+  // Process-wide ids of the module's types, by TypeIndex (type_registry.h).
   std::span<const std::uint32_t> type_ids(std::uint32_t module) const;
   // The entry trampoline for functions of a canonical type, or nullptr. It serves functions of other code too.
   const void* entry_for(std::uint32_t type_id) const;
@@ -38,10 +40,5 @@ private:
   std::shared_ptr<const artifact::Artifact> artifact_;
   std::unique_ptr<State> state_;
 };
-
-// The canonical id of a function type whose value types name no type of a module.
-std::uint32_t intern_type(const artifact::FuncTypeMeta& type);
-// The type of an id, as messages show it: "(i32 i64) -> (f32)".
-std::string type_text(std::uint32_t type_id);
 
 } // namespace cusp::runtime

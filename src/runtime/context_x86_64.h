@@ -21,6 +21,19 @@ inline std::uintptr_t context_frame(void* context) {
 // Whether a page fault was a write. The kernel gives the processor's error code.
 inline bool context_fault_is_write(void* context) { return (context_registers(context)[REG_ERR] & 2) != 0; }
 
+// The registers that a function must keep for its caller: what guest code has in them at a built-in call stands here or in
+// the frames between.
+struct KeptRegisters {
+  std::uintptr_t values[6];
+};
+[[gnu::always_inline]] inline void take_kept_registers(KeptRegisters& kept) {
+  asm volatile("movq %%rbx, 0(%0)\n\tmovq %%rbp, 8(%0)\n\tmovq %%r12, 16(%0)\n\t"
+               "movq %%r13, 24(%0)\n\tmovq %%r14, 32(%0)\n\tmovq %%r15, 40(%0)"
+               :
+               : "r"(kept.values)
+               : "memory");
+}
+
 // The thread goes on at the activation, as after a trap.
 inline void context_leave_guest(void* context, Activation* activation) {
   greg_t* registers = context_registers(context);

@@ -1,9 +1,11 @@
 // Instantiation of one core module, step by step as the specification has it (4.5.4): imports are checked against what is given,
 // then everything the module defines is made, then active segments are copied in order; a segment out of bounds traps
 // and what was written before it stays.
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 
+#include "runtime/gc.h"
 #include "runtime/store_state.h"
 #include "wasm/types.h"
 
@@ -38,15 +40,15 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
   case ExternKind::Func: {
     const abi::FuncRef* func = std::get<ExternFunc>(given).func;
     std::uint32_t wanted = type_ids[meta.func_types[import.index]];
-    if (func->type_id == wanted) return {};
+    if (is_type_subtype(func->type_id, wanted)) return {};
     return fmt::format("expected a function {}, found {}", type_text(wanted), type_text(func->type_id));
   }
   case ExternKind::Table: {
     const auto& table = std::get<ExternTable>(given);
     const artifact::TableMeta& wanted = meta.tables[import.index];
-    if (table.element_type != wanted.element_type || table.index64 != wanted.index64)
-      return fmt::format("expected a table of {}, found one of {}",
-                         wasm::ValType::from_raw(wanted.element_type).to_string(),
+    const std::uint32_t element = canonical_value(wanted.element_type, type_ids);
+    if (table.element_type != element || table.index64 != wanted.index64)
+      return fmt::format("expected a table of {}, found one of {}", wasm::ValType::from_raw(element).to_string(),
                          wasm::ValType::from_raw(table.element_type).to_string());
     if (!limits_match(table.table->length, table.max, wanted.min, wanted.max))
       return fmt::format("expected a table of {} elements, found {}", limits_text(wanted.min, wanted.max),
@@ -68,11 +70,14 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
   case ExternKind::Global: {
     const auto& global = std::get<ExternGlobal>(given);
     const artifact::GlobalMeta& wanted = meta.globals[import.index];
-    if (global.type == wanted.type && global.is_mutable == wanted.is_mutable) return {};
+    // A mutable global must have the very type: it is written as well as read.
+    const std::uint32_t type = canonical_value(wanted.type, type_ids);
+    const bool matches = wanted.is_mutable ? global.type == type : is_value_subtype(global.type, type);
+    if (matches && global.is_mutable == wanted.is_mutable) return {};
     auto text = [](std::uint32_t type, bool is_mutable) {
       return (is_mutable ? "mutable " : "constant ") + wasm::ValType::from_raw(type).to_string();
     };
-    return fmt::format("expected a {}, found a {}", text(wanted.type, wanted.is_mutable),
+    return fmt::format("expected a {}, found a {}", text(type, wanted.is_mutable),
                        text(global.type, global.is_mutable));
   }
   case ExternKind::Tag: break;
@@ -123,6 +128,7 @@ Result<void> Instantiation::link() {
   vmctx.results = store.results_;
   vmctx.instance = &instance;
   vmctx.store = &store;
+  vmctx.types = type_records();
 
   instance.imports_.assign(imports.begin(), imports.begin() + static_cast<std::ptrdiff_t>(meta.imports.size()));
   for (std::size_t i = 0; i < meta.imports.size(); ++i) {
@@ -175,6 +181,7 @@ Result<void> Instantiation::define(Placement& placement) {
   const artifact::ModuleMeta& meta = instance.meta();
   abi::VmLayout layout(meta.shape);
   auto* bytes = reinterpret_cast<std::uint8_t*>(instance.vmctx_);
+  if (meta.uses_gc_heap) CUSP_TRY(define_gc_heap(placement));
   for (std::uint32_t i = 0; i < meta.shape.defined_memories; ++i) {
     auto* record = reinterpret_cast<abi::MemoryRecord*>(bytes + layout.memory_record(i));
     std::uint32_t index = meta.shape.imported_memories + i;
@@ -195,7 +202,32 @@ Result<void> Instantiation::define(Placement& placement) {
     return base::fail(ErrorCode::LimitExceeded,
                       fmt::format("the instance needs {} bytes of memory at the start, and its limit is {}",
                                   store.memory_in_use_, store.limits_.memory_bytes));
+  store.state().linked.push_back(&instance);
   return {};
+}
+
+Result<void> Instantiation::define_gc_heap(Placement& placement) {
+  GcHeap*& heap = store.state().gc_heap;
+  if (!heap) {
+    heap = CUSP_TRY(placement.gc_heap());
+    store.memory_in_use_ += heap->committed();
+  }
+  instance.vmctx_->gc_heap = heap->base();
+  return {};
+}
+
+bool Instantiation::evaluate_items() {
+  const artifact::ModuleMeta& meta = instance.meta();
+  instance.elem_values_.assign(meta.elems.size(), {});
+  for (std::size_t i = 0; i < meta.elems.size(); ++i) {
+    instance.elem_values_[i].reserve(meta.elems[i].expressions.size());
+    for (const artifact::ConstExpr& expression : meta.elems[i].expressions) {
+      auto value = evaluate(instance, expression);
+      if (!value) return false;
+      instance.elem_values_[i].push_back(value->i64);
+    }
+  }
+  return true;
 }
 
 Result<void> Instantiation::initialise() {
@@ -205,20 +237,23 @@ Result<void> Instantiation::initialise() {
     return base::fail(ErrorCode::Trap, store.last_trap_.message);
   };
   for (std::uint32_t i = meta.shape.imported_globals; i < meta.globals.size(); ++i) {
-    abi::ValRaw value = evaluate(instance, meta.globals[i].init);
-    std::memcpy(instance.global(i), &value, sizeof value);
+    auto value = evaluate(instance, meta.globals[i].init);
+    if (!value) return trapped(abi::Trap::MemoryLimit);
+    std::memcpy(instance.global(i), &*value, sizeof *value);
   }
   for (std::uint32_t i = meta.shape.imported_tables; i < meta.tables.size(); ++i) {
     if (meta.tables[i].init.empty()) continue;
-    void* value = evaluate(instance, meta.tables[i].init).ref;
+    auto value = evaluate(instance, meta.tables[i].init);
+    if (!value) return trapped(abi::Trap::MemoryLimit);
     abi::TableRecord* table = instance.table(i);
-    if (value) std::fill_n(table->elements, table->length, value);
+    if (value->ref) std::fill_n(table->elements, table->length, value->ref);
   }
+  if (!evaluate_items()) return trapped(abi::Trap::MemoryLimit);
   for (std::uint32_t i = 0; i < meta.elems.size(); ++i) {
     const artifact::ElemMeta& elem = meta.elems[i];
     if (elem.mode == artifact::SegmentMode::Active) {
-      std::uint64_t count = elem.funcs.empty() ? elem.expressions.size() : elem.funcs.size();
-      abi::ValRaw offset = evaluate(instance, elem.offset);
+      std::uint64_t count = elem_size(instance, i);
+      abi::ValRaw offset = evaluate(instance, elem.offset).value_or(abi::ValRaw{});
       std::uint64_t to = meta.tables[elem.table].index64 ? offset.i64 : offset.i32;
       if (!init_table(instance, elem.table, i, to, 0, count)) return trapped(abi::Trap::TableOutOfBounds);
     }
@@ -228,7 +263,7 @@ Result<void> Instantiation::initialise() {
     const artifact::DataMeta& data = meta.datas[i];
     if (data.mode != artifact::SegmentMode::Active) continue;
     if (!data.folded) {
-      abi::ValRaw offset = evaluate(instance, data.offset);
+      abi::ValRaw offset = evaluate(instance, data.offset).value_or(abi::ValRaw{});
       std::uint64_t to = meta.memories[data.memory].memory64 ? offset.i64 : offset.i32;
       if (!init_memory(instance, data.memory, i, to, 0, data.bytes_size)) return trapped(abi::Trap::MemoryOutOfBounds);
     }
@@ -241,50 +276,6 @@ Result<void> Instantiation::run_start() {
   if (!instance.meta().start) return {};
   abi::ValRaw none[1];
   return store.call(*instance.func(*instance.meta().start), none);
-}
-
-abi::ValRaw evaluate(const Instance& instance, const artifact::ConstExpr& expression) {
-  using artifact::ConstOp;
-  abi::ValRaw stack[16]{};
-  std::size_t depth = 0;
-  auto push = [&]() -> abi::ValRaw& {
-    abi::ValRaw& slot = stack[depth < std::size(stack) ? depth++ : depth - 1];
-    slot = {};
-    return slot;
-  };
-  auto binary = [&](auto combine) {
-    if (depth < 2) return;
-    --depth;
-    combine(stack[depth - 1], stack[depth]);
-  };
-  for (const artifact::ConstStep& step : expression) {
-    switch (step.op) {
-    case ConstOp::I32:
-    case ConstOp::F32: push().i32 = static_cast<std::uint32_t>(step.low); break;
-    case ConstOp::I64:
-    case ConstOp::F64: push().i64 = step.low; break;
-    case ConstOp::V128: {
-      abi::ValRaw& value = push();
-      std::memcpy(value.v128, &step.low, 8);
-      std::memcpy(value.v128 + 8, &step.high, 8);
-      break;
-    }
-    case ConstOp::GlobalGet: {
-      abi::ValRaw& value = push();
-      std::memcpy(&value, instance.global(static_cast<std::uint32_t>(step.low)), sizeof value);
-      break;
-    }
-    case ConstOp::RefFunc: push().ref = instance.func(static_cast<std::uint32_t>(step.low)); break;
-    case ConstOp::RefNull: push().ref = nullptr; break;
-    case ConstOp::I32Add: binary([](auto& a, auto& b) { a.i32 += b.i32; }); break;
-    case ConstOp::I32Sub: binary([](auto& a, auto& b) { a.i32 -= b.i32; }); break;
-    case ConstOp::I32Mul: binary([](auto& a, auto& b) { a.i32 *= b.i32; }); break;
-    case ConstOp::I64Add: binary([](auto& a, auto& b) { a.i64 += b.i64; }); break;
-    case ConstOp::I64Sub: binary([](auto& a, auto& b) { a.i64 -= b.i64; }); break;
-    case ConstOp::I64Mul: binary([](auto& a, auto& b) { a.i64 *= b.i64; }); break;
-    }
-  }
-  return depth ? stack[depth - 1] : abi::ValRaw{};
 }
 
 // ---- Instance ----
@@ -311,6 +302,7 @@ void* Instance::global(std::uint32_t index) const {
 
 Extern Instance::item(artifact::ExternKind kind, std::uint32_t index) const {
   const artifact::ModuleMeta& m = meta();
+  auto ids = code_->type_ids(module_);
   // An import keeps the type of what was given for it, which may be narrower than the import's.
   if (kind != ExternKind::Func)
     for (std::size_t i = 0; i < m.imports.size(); ++i)
@@ -318,13 +310,14 @@ Extern Instance::item(artifact::ExternKind kind, std::uint32_t index) const {
   switch (kind) {
   case ExternKind::Table: {
     const artifact::TableMeta& t = m.tables[index];
-    return ExternTable{table(index), t.element_type, t.min, t.max, t.index64};
+    return ExternTable{table(index), canonical_value(t.element_type, ids), t.min, t.max, t.index64};
   }
   case ExternKind::Memory: {
     const artifact::MemoryMeta& t = m.memories[index];
     return ExternMemory{memory(index), t.min, t.max, t.memory64, t.shared, t.page_size_log2};
   }
-  case ExternKind::Global: return ExternGlobal{global(index), m.globals[index].type, m.globals[index].is_mutable};
+  case ExternKind::Global:
+    return ExternGlobal{global(index), canonical_value(m.globals[index].type, ids), m.globals[index].is_mutable};
   case ExternKind::Func:
   case ExternKind::Tag: break;
   }

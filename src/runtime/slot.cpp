@@ -4,6 +4,7 @@
 //   guard, stack, guard
 //   tables    each on pages of its own, as far as it can grow
 //   memories  each with its reservation and guard
+//   objects   the heap of garbage-collected objects, where a module has such
 #include "runtime/slot.h"
 
 #include <cstring>
@@ -38,6 +39,7 @@ struct SlotLayout::State {
   SlotOptions options;
   std::vector<Core> cores;
   std::uint64_t owner = 0, control_size = 0, results = 0, stack = 0, stack_size = 0, total = 0;
+  std::uint64_t gc_heap = 0, gc_space = 0; // 0 bytes: none
   base::UniqueFd image_copy; // memfd of the artifact's image, where write tracking cannot take the file itself
 
   // Function references are the same in every slot, for they count from its base: the first slot's records serve all.
@@ -88,13 +90,14 @@ Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<con
   state.code = std::move(code);
   state.options = options;
   std::uint64_t at = 0;
-  bool has_image = false;
+  bool has_image = false, uses_gc_heap = false;
   for (std::uint32_t module : core_instances) {
     State::Core core;
     core.module = module;
     core.vmctx = at;
     at += (abi::VmLayout(state.code->module(module).shape).size() + 63) / 64 * 64;
     state.cores.push_back(core);
+    uses_gc_heap = uses_gc_heap || state.code->module(module).uses_gc_heap;
   }
   state.owner = at;
   at = state.control_size = round_to_pages(at + options.owner_bytes + 1);
@@ -122,6 +125,10 @@ Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<con
       has_image = has_image || meta.memories[i].image_bytes != 0;
     }
   }
+  if (uses_gc_heap) {
+    state.gc_heap = at;
+    at += state.gc_space = GcHeap::space_for(options.limits.memory_bytes);
+  }
   state.total = at;
   state.funcrefs.resize(state.cores.size());
   if (has_image && uses_userfaultfd(options.tracking)) state.image_copy = CUSP_TRY(copy_image(state.code->artifact()));
@@ -141,10 +148,15 @@ struct Slot::SlotState {
   struct Sealed {
     abi::MemoryRecord* memory = nullptr;
     abi::TableRecord* table = nullptr;
+    GcHeap* gc_heap = nullptr;
     std::uint64_t bytes = 0;  // open, in whole pages
     std::uint64_t fenced = 0; // how far beyond them it has grown yet
-    std::uint8_t* base() const { return memory ? memory->base : reinterpret_cast<std::uint8_t*>(table->elements); }
+    std::uint8_t* base() const {
+      if (gc_heap) return gc_heap->base();
+      return memory ? memory->base : reinterpret_cast<std::uint8_t*>(table->elements);
+    }
     std::uint64_t open_now() const {
+      if (gc_heap) return gc_heap->committed();
       return round_to_pages(memory ? memory->byte_length : table->length * sizeof(void*));
     }
   };
@@ -162,9 +174,10 @@ namespace {
 class SlotPlacement final : public Placement {
 public:
   SlotPlacement(std::uint8_t* base, std::span<const std::uint64_t> tables, std::span<const std::uint64_t> memories,
-                const StoreLimits& limits, const artifact::Artifact& artifact, int image_copy)
-      : base_(base), tables_(tables), memories_(memories), limits_(limits), artifact_(artifact),
-        image_copy_(image_copy) {}
+                std::uint64_t gc_heap, std::uint64_t gc_space, const StoreLimits& limits,
+                const artifact::Artifact& artifact, int image_copy)
+      : base_(base), tables_(tables), memories_(memories), gc_heap_(gc_heap), gc_space_(gc_space), limits_(limits),
+        artifact_(artifact), image_copy_(image_copy) {}
 
   Result<void> memory(std::uint32_t defined, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
@@ -186,6 +199,8 @@ public:
     return {};
   }
 
+  Result<GcHeap*> gc_heap() override { return GcHeap::create(base_ + gc_heap_, gc_space_); }
+
 private:
   Result<void> map_image(const artifact::MemoryMeta& meta, std::uint8_t* at) {
     if (image_copy_ < 0) return map_memory_image(artifact_, meta, at);
@@ -196,6 +211,7 @@ private:
   }
   std::uint8_t* base_;
   std::span<const std::uint64_t> tables_, memories_;
+  std::uint64_t gc_heap_, gc_space_;
   const StoreLimits& limits_;
   const artifact::Artifact& artifact_;
   int image_copy_;
@@ -256,8 +272,8 @@ Result<bool> Slot::instantiate_core(std::uint32_t index, std::span<const Extern>
   CUSP_TRY(steps.link());
   instance.vmctx()->funcrefs = own.layout->state_->share(index, funcrefs, count);
   if (instance.vmctx()->funcrefs == funcrefs.get()) own.own_funcrefs.push_back(std::move(funcrefs));
-  SlotPlacement placement(own.at(0), core.tables, core.memories, limits_, map.code->artifact(),
-                          map.image_copy ? map.image_copy.get() : -1);
+  SlotPlacement placement(own.at(0), core.tables, core.memories, map.gc_heap, map.gc_space, limits_,
+                          map.code->artifact(), map.image_copy ? map.image_copy.get() : -1);
   CUSP_TRY(steps.define(placement));
   CUSP_TRY(steps.initialise());
   return meta.start.has_value();
@@ -290,16 +306,20 @@ Result<void> Slot::seal() {
     for (std::uint32_t i = meta.shape.imported_tables; i < meta.tables.size(); ++i) {
       abi::TableRecord* table = instance.table(i);
       std::uint64_t bytes = round_to_pages(table->length * sizeof(void*));
-      own.sealed.push_back({nullptr, table, bytes, 0});
+      own.sealed.push_back({nullptr, table, nullptr, bytes, 0});
       if (bytes != 0) ranges.push_back({reinterpret_cast<std::uint8_t*>(table->elements), bytes, nullptr, 0});
     }
     for (std::uint32_t i = meta.shape.imported_memories; i < meta.memories.size(); ++i) {
       abi::MemoryRecord* memory = instance.memory(i);
       std::uint64_t bytes = round_to_pages(memory->byte_length);
-      own.sealed.push_back({memory, nullptr, bytes, 0});
+      own.sealed.push_back({memory, nullptr, nullptr, bytes, 0});
       std::uint64_t whole = meta.memories[i].image_bytes / abi::kHostPageSize * abi::kHostPageSize;
       if (bytes != 0) ranges.push_back({memory->base, bytes, image + meta.memories[i].image_offset, whole});
     }
+  }
+  if (GcHeap* heap = state().gc_heap) {
+    own.sealed.push_back({nullptr, nullptr, heap, heap->committed(), 0});
+    ranges.push_back({heap->base(), heap->committed(), nullptr, 0});
   }
   own.memory_in_use = memory_in_use_;
   state().grown = state().dropped = false;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "runtime/fault.h"
+#include "runtime/gc.h"
 #include "runtime/page_table.h"
 #include "runtime/preempt.h"
 #include "runtime/store_state.h"
@@ -18,6 +19,7 @@ using base::ErrorCode;
 namespace {
 
 constexpr std::uint64_t kStackGuard = 64 * 1024;
+constexpr std::uint64_t kLeastGcSpace = std::uint64_t{16} << 20;
 constexpr std::uint64_t kMemory64Reservation = std::uint64_t{64}
                                                << 30; // explicit bounds: address space that it may grow in
 
@@ -54,6 +56,17 @@ public:
     state_.spaces.push_back(std::move(owned));
     record = {reinterpret_cast<void**>(at), meta.min, capacity};
     return {};
+  }
+
+  Result<GcHeap*> gc_heap() override {
+    // Where address space is refused, less will do: what does not fit is then a trap of the guest's.
+    std::uint64_t space = GcHeap::space_for(limits_.memory_bytes);
+    auto reserved = Reservation::create(space);
+    while (!reserved && space > kLeastGcSpace) reserved = Reservation::create(space = GcHeap::space_for(space / 2));
+    OwnedSpace owned{CUSP_TRY(std::move(reserved)), {}};
+    GcHeap* heap = CUSP_TRY(GcHeap::create(owned.space.base(), space));
+    state_.spaces.push_back(std::move(owned));
+    return heap;
   }
 
 private:
@@ -251,6 +264,25 @@ std::uint32_t Store::finish_host_call() {
   set_pending_trap(abi::Trap::Timeout, std::string(abi::trap_text(abi::Trap::Timeout)));
   return 1;
 }
+
+Store::AnyKind Store::any_kind(std::uint32_t reference) const {
+  if (reference == 0) return AnyKind::Null;
+  if ((reference & 1) != 0) return AnyKind::I31;
+  switch (static_cast<abi::TypeKind>(state_->gc_heap->header(reference).type_id & abi::kTypeKindMask)) {
+  case abi::TypeKind::Struct: return AnyKind::Struct;
+  case abi::TypeKind::Array: return AnyKind::Array;
+  default: return AnyKind::Extern;
+  }
+}
+
+Result<std::uint32_t> Store::any_from_extern(std::uint64_t reference) {
+  if (!state_->gc_heap) return base::fail(ErrorCode::Unsupported, "no instance of the store uses anyref");
+  const std::uint32_t any = any_of_extern(*this, reference, Allocation::Host);
+  if (any == 0 && reference != 0) return base::fail(ErrorCode::LimitExceeded, "the memory limit was reached");
+  return any;
+}
+
+std::uint64_t Store::extern_from_any(std::uint32_t reference) { return extern_of_any(*this, reference); }
 
 void Store::set_deadline(std::optional<std::int64_t> steady_ns) {
   state_->execution.deadline_ns = steady_ns.value_or(kNoDeadline);

@@ -35,7 +35,7 @@ struct TrapInfo {
   std::string to_string() const; // several lines, Wasmtime-like: "wasm trap: …\nwasm backtrace:\n  0: 0x1f - name"
 };
 
-// Limits of one store; bytes. The memory limit counts linear memories and tables together.
+// Limits of one store; bytes. The memory limit counts linear memories, tables and the heap of objects together.
 struct StoreLimits {
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   std::uint64_t table_elements = 10'000'000;
@@ -44,7 +44,7 @@ struct StoreLimits {
 
 class Instance;
 
-// What an import is satisfied with. Pointers stay valid as long as the store.
+// What an import is satisfied with. Pointers stay valid as long as the store; types are canonical (type_registry.h).
 struct ExternFunc {
   abi::FuncRef* func = nullptr;
 };
@@ -96,6 +96,7 @@ private:
   class Store* store_ = nullptr;
   const abi::MemoryRecord* exported_memory_ = nullptr;
   std::vector<bool> dropped_elems_, dropped_datas_;
+  std::vector<std::vector<std::uint64_t>> elem_values_; // of segments of expressions, evaluated once
   std::vector<Extern> imports_; // by position in meta().imports: what is exported again keeps its own type
 };
 
@@ -136,7 +137,20 @@ public:
   // Absolute steady-clock time at which running guest code is stopped with Trap::Timeout; nullopt: never. Works by timer signal.
   void set_deadline(std::optional<std::int64_t> steady_ns);
 
+  // References of the any hierarchy, whose objects only guests and constant expressions make (abi/gc.h). A host that keeps
+  // one beyond a call into the guest must keep it in a global or table: collections do not see the host's own memory.
+  enum class AnyKind : std::uint8_t { Null, I31, Struct, Array, Extern };
+  AnyKind any_kind(std::uint32_t reference) const;
+  // any.convert_extern and extern.convert_any. Error: LimitExceeded; Unsupported when no instance of the store has a heap.
+  Result<std::uint32_t> any_from_extern(std::uint64_t reference);
+  std::uint64_t extern_from_any(std::uint32_t reference);
+  // Frees what no guest can reach. It happens by itself; this is for tests.
+  void collect_garbage();
+
   std::uint64_t memory_in_use() const { return memory_in_use_; }
+  std::uint64_t memory_left() const {
+    return limits_.memory_bytes > memory_in_use_ ? limits_.memory_bytes - memory_in_use_ : 0;
+  }
   // Counts bytes against the memory limit (a negative number in two's complement gives them back). False: the limit forbids them.
   bool charge(std::uint64_t bytes) {
     std::uint64_t after = memory_in_use_ + bytes;

@@ -8,6 +8,7 @@
 #include "runtime/activation.h"
 #include "runtime/address_space.h"
 #include "runtime/address_table.h"
+#include "runtime/gc_heap.h"
 #include "runtime/store.h"
 
 namespace cusp::runtime {
@@ -53,6 +54,9 @@ struct Store::State {
   std::deque<abi::ValRaw> globals;
   std::vector<OwnedSpace> spaces;
   std::vector<std::unique_ptr<abi::FuncRef[]>> funcrefs;
+  GcHeap* gc_heap = nullptr;          // null until an instance needs it
+  std::vector<std::uint32_t> gc_grey; // marked objects whose references are to be followed; kept for its memory
+  std::vector<Instance*> linked;      // all whose globals and tables are there
   struct FreeAligned {
     void operator()(void* memory) const;
   };
@@ -66,6 +70,9 @@ extern const void* const kBuiltins[abi::kBuiltinCount];
 struct InstanceAccess {
   static std::vector<bool>& dropped_elems(Instance& instance) { return instance.dropped_elems_; }
   static std::vector<bool>& dropped_datas(Instance& instance) { return instance.dropped_datas_; }
+  static const std::vector<std::vector<std::uint64_t>>& elem_values(Instance& instance) {
+    return instance.elem_values_;
+  }
 };
 
 inline Instance& instance_of(const abi::VmContext* vmctx) { return *static_cast<Instance*>(vmctx->instance); }
@@ -76,13 +83,18 @@ inline Store& store_of(const abi::VmContext* vmctx) { return *static_cast<Store*
 std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t delta_pages);
 std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t delta, void* init);
 
+// An element segment as it is now (nothing once dropped), and one of its values.
+std::uint64_t elem_size(Instance& instance, std::uint32_t elem);
+std::uint64_t elem_value(Instance& instance, std::uint32_t elem, std::uint64_t item);
+
 // table.init and memory.init; false: out of bounds, and nothing was written.
 bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from,
                 std::uint64_t count);
 bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, std::uint64_t to, std::uint64_t from,
                  std::uint64_t count);
 
-abi::ValRaw evaluate(const Instance& instance, const artifact::ConstExpr& expression);
+// nullopt: an object that the expression makes found no room.
+std::optional<abi::ValRaw> evaluate(const Instance& instance, const artifact::ConstExpr& expression);
 
 // Where the memories and tables that a module defines come to lie.
 class Placement {
@@ -91,6 +103,8 @@ public:
   // Opens the pages of the minimum size, with the image in them, and fills in the record.
   virtual Result<void> memory(std::uint32_t defined, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) = 0;
   virtual Result<void> table(std::uint32_t defined, const artifact::TableMeta& meta, abi::TableRecord& record) = 0;
+  // The store's heap, empty.
+  virtual Result<GcHeap*> gc_heap() = 0;
 };
 
 // How much address space a memory or table takes, and how far it can grow in it.
@@ -116,7 +130,9 @@ struct Instantiation {
   Result<void> check_imports() const;
   Result<void> link(); // VM context: head, function imports, memory and table entries of imports, imported globals
   Result<void> define(Placement& placement);
+  Result<void> define_gc_heap(Placement& placement);
   Result<void> initialise(); // globals, tables, active segments. Error: Trap
+  bool evaluate_items();     // of element segments; false: no room
   Result<void> run_start();
 };
 

@@ -124,12 +124,21 @@ bool FunctionValidator::begin(DefinedFuncIndex func) {
   func_ = func;
   const Code& code = module_.code[func.value];
   type_ = &module_.func_type(module_.func_index(func));
-  return begin_at(code.bytes, code.offset);
+  cursor_ = Cursor(code.bytes, code.offset);
+  constant_ = false;
+  start();
+  return read_locals();
 }
 
-bool FunctionValidator::begin_at(std::span<const std::uint8_t> bytes, std::uint64_t offset) {
-  cursor_ = Cursor(bytes, offset);
-  op_offset_ = offset;
+void FunctionValidator::begin_constant(const Cursor& cursor, const FuncType& type) {
+  cursor_ = cursor;
+  type_ = &type;
+  constant_ = true;
+  start();
+}
+
+void FunctionValidator::start() {
+  op_offset_ = cursor_.offset();
   operands_.clear();
   control_.clear();
   initialised_.clear();
@@ -138,7 +147,6 @@ bool FunctionValidator::begin_at(std::span<const std::uint8_t> bytes, std::uint6
   push_frame(FrameKind::Function, BlockType(type_));
   operands_.clear(); // a function's parameters are locals
   control_.back().height = 0;
-  return read_locals();
 }
 
 bool FunctionValidator::read_locals() {
@@ -149,35 +157,15 @@ bool FunctionValidator::read_locals() {
     if (!cursor_.ok()) return false;
     if (n > kMaxLocals || locals_.size() + n > kMaxLocals + type_->params.size())
       return cursor_.fail_at(ErrorCode::LimitExceeded, op_offset_, "too many locals");
-    ValType type;
-    switch (cursor_.u8()) {
-    case 0x7f: type = ValType::i32(); break;
-    case 0x7e: type = ValType::i64(); break;
-    case 0x7d: type = ValType::f32(); break;
-    case 0x7c: type = ValType::f64(); break;
-    case 0x7b:
-      if (!module_.features.has(Feature::Simd)) return unsupported(Feature::Simd);
-      features_used_.add(Feature::Simd);
-      type = ValType::v128();
-      break;
-    case 0x70: type = ValType::funcref(); break;
-    case 0x6f: type = ValType::externref(); break;
-    case 0x63:
-    case 0x64: return unsupported(Feature::FunctionReferences);
-    case 0x6e:
-    case 0x6d:
-    case 0x6c:
-    case 0x6b:
-    case 0x6a:
-    case 0x71:
-    case 0x72:
-    case 0x73: return unsupported(Feature::Gc);
-    case 0x69:
-    case 0x74: return unsupported(Feature::Exceptions);
-    default: return cursor_.ok() && cursor_.fail_at(ErrorCode::Malformed, op_offset_, "malformed value type");
+    const ValType type = types().val_type();
+    if (!cursor_.ok()) return false;
+    if (!type.is_defaultable() && n != 0) {
+      initialised_.resize(locals_.size(), true);
+      initialised_.resize(locals_.size() + n, false);
     }
     locals_.insert(locals_.end(), n, type);
   }
+  if (!initialised_.empty()) initialised_.resize(locals_.size(), true);
   return cursor_.ok();
 }
 
@@ -241,6 +229,12 @@ bool FunctionValidator::pop_ref(ValType& actual) {
   if (!pop_any(actual)) return false;
   if (actual.is_ref() || actual.is_bottom()) return true;
   return invalid(fmt::format("type mismatch: {} expects a reference, found {}", op_text(op_), actual.to_string()));
+}
+
+bool FunctionValidator::pop_ref_of(AbstractHeapType top, ValType& actual) {
+  if (!pop_ref(actual)) return false;
+  if (actual.is_bottom() || module_.top_of(actual.heap()) == top) return true;
+  return type_mismatch(ValType::ref(true, top), actual);
 }
 
 bool FunctionValidator::check_top(std::span<const ValType> expected) {

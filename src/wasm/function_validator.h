@@ -30,6 +30,7 @@
 #include "wasm/cursor.h"
 #include "wasm/immediates.h"
 #include "wasm/module.h"
+#include "wasm/type_reader.h"
 
 namespace cusp::wasm {
 
@@ -87,7 +88,9 @@ private:
   friend struct StepTable;
   using Step = bool (FunctionValidator::*)();
 
-  bool begin_at(std::span<const std::uint8_t> bytes, std::uint64_t offset);
+  void start();
+  // A constant expression where the cursor stands, with the results of `type`. For ConstExprReader.
+  void begin_constant(const Cursor& cursor, const FuncType& type);
   bool read_locals();
   bool prefixed_step(std::uint8_t prefix);
   // A row of the operator table: decodes the immediates, then checks by signature or by check_<lowering>.
@@ -144,6 +147,7 @@ private:
   bool decode_memarg(MemArg& imm, std::uint32_t bytes);
   bool decode_lane(std::uint8_t& lane, std::uint32_t lanes);
   bool decode_index(std::uint32_t& index, std::size_t count, const char* what);
+  TypeReader types() { return {cursor_, module_, features_used_}; }
   // The type of `m` in a signature. MemN and the like derive from MemArg.
   template <class Imm> ValType address_of([[maybe_unused]] const Imm& imm) const {
     if constexpr (std::is_base_of_v<MemArg, Imm> || std::is_same_v<MemoryImm, Imm>)
@@ -213,7 +217,7 @@ private:
   bool check_ArrayNewElem(ArrayElemImm&);
   bool check_ArrayGet(TypeImm&);
   bool check_ArraySet(TypeImm&);
-  bool check_ArrayLen(NoImm&);
+  bool check_ArrayLen(OperandImm&);
   bool check_ArrayFill(TypeImm&);
   bool check_ArrayCopy(ArrayCopyImm&);
   bool check_ArrayInitData(ArrayDataImm&);
@@ -227,8 +231,16 @@ private:
   bool check_AnyConvertExtern(NoImm&);
   bool check_ExternConvertAny(NoImm&);
   bool check_RefI31(NoImm&);
-  bool check_I31Get(NoImm&);
+  bool check_I31Get(OperandImm&);
   bool check_AdapterTrap(TrapImm&);
+  // Errors: the type is of another kind, the element immutable, not a number or not a reference.
+  const StructType* struct_type(TypeIndex type);
+  const ArrayType* array_type(TypeIndex type);
+  const ArrayType* mutable_array(TypeIndex type);
+  bool pop_object(TypeIndex type, bool& nullable);
+  bool check_data_elements(const ArrayType& array);
+  bool check_elem_elements(const ArrayType& array, ElemIndex elem);
+  bool check_br_on_cast(const BrOnCastImm& imm, ValType taken, ValType kept);
 
   // The two stacks. Spec: appendix A.1.
   void push(ValType type) { operands_.push_back(type); }
@@ -242,8 +254,9 @@ private:
     return pop_slow(expected, actual);
   }
   bool pop(std::span<const ValType> expected);
-  bool pop_any(ValType& actual); // Bottom from an empty stack in unreachable code
-  bool pop_ref(ValType& actual); // a reference or Bottom
+  bool pop_any(ValType& actual);                          // Bottom from an empty stack in unreachable code
+  bool pop_ref(ValType& actual);                          // a reference or Bottom
+  bool pop_ref_of(AbstractHeapType top, ValType& actual); // one of that hierarchy, nullable or not, or Bottom
   bool pop_slow(ValType expected, ValType& actual);
   bool check_top(std::span<const ValType> expected); // pops them and pushes them back, as br_if does
   void push_frame(FrameKind kind, const BlockType& type);

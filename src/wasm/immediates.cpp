@@ -17,50 +17,8 @@ bool FunctionValidator::decode_index(std::uint32_t& index, std::size_t count, co
 }
 
 bool FunctionValidator::decode(BlockImm& imm) {
-  std::uint64_t at = cursor_.offset();
-  std::uint8_t byte = cursor_.peek();
-  if (byte == 0x40) {
-    cursor_.u8();
-    imm.type = BlockType();
-    return cursor_.ok();
-  }
-  switch (byte) {
-  case 0x7f:
-    cursor_.u8();
-    imm.type = BlockType(ValType::i32());
-    return true;
-  case 0x7e:
-    cursor_.u8();
-    imm.type = BlockType(ValType::i64());
-    return true;
-  case 0x7d:
-    cursor_.u8();
-    imm.type = BlockType(ValType::f32());
-    return true;
-  case 0x7c:
-    cursor_.u8();
-    imm.type = BlockType(ValType::f64());
-    return true;
-  case 0x7b:
-    cursor_.u8();
-    imm.type = BlockType(ValType::v128());
-    return module_.features.has(Feature::Simd) || unsupported(Feature::Simd);
-  case 0x70:
-    cursor_.u8();
-    imm.type = BlockType(ValType::funcref());
-    return true;
-  case 0x6f:
-    cursor_.u8();
-    imm.type = BlockType(ValType::externref());
-    return true;
-  default: break;
-  }
-  std::int64_t index = cursor_.s33();
-  if (!cursor_.ok()) return false;
-  if (index < 0) return cursor_.fail_at(ErrorCode::Malformed, at, "malformed block type");
-  if (static_cast<std::uint64_t>(index) >= module_.types.size()) return invalid(fmt::format("unknown type {}", index));
-  imm.type = BlockType(&module_.func_type(TypeIndex(static_cast<std::uint32_t>(index))));
-  return true;
+  imm.type = types().block_type();
+  return cursor_.ok();
 }
 
 bool FunctionValidator::decode(CatchImm& imm) { return decode_index(imm.tag.value, module_.tags.size(), "tag"); }
@@ -89,28 +47,17 @@ bool FunctionValidator::decode(FuncImm& imm) {
 }
 
 bool FunctionValidator::decode(CallIndirectImm& imm) {
-  if (!decode_index(imm.type.value, module_.types.size(), "type")) return false;
-  imm.type = module_.types[imm.type.value].canonical;
-  return decode_index(imm.table.value, module_.tables.size(), "table");
+  imm.type = types().func_type_index();
+  return cursor_.ok() && decode_index(imm.table.value, module_.tables.size(), "table");
 }
 bool FunctionValidator::decode(TypeImm& imm) {
-  if (!decode_index(imm.type.value, module_.types.size(), "type")) return false;
-  imm.type = module_.types[imm.type.value].canonical;
-  return true;
+  imm.type = types().type_index();
+  return cursor_.ok();
 }
 
 bool FunctionValidator::decode(SelectTypeImm& imm) {
   if (cursor_.u32() != 1) return cursor_.ok() && invalid("invalid result arity: select has one result");
-  switch (cursor_.u8()) {
-  case 0x7f: imm.type = ValType::i32(); break;
-  case 0x7e: imm.type = ValType::i64(); break;
-  case 0x7d: imm.type = ValType::f32(); break;
-  case 0x7c: imm.type = ValType::f64(); break;
-  case 0x7b: imm.type = ValType::v128(); break;
-  case 0x70: imm.type = ValType::funcref(); break;
-  case 0x6f: imm.type = ValType::externref(); break;
-  default: return cursor_.ok() && cursor_.fail(ErrorCode::Malformed, "malformed value type");
-  }
+  imm.type = types().val_type();
   return cursor_.ok();
 }
 
@@ -158,11 +105,8 @@ bool FunctionValidator::decode(ElemImm& imm) {
 }
 
 bool FunctionValidator::decode(HeapTypeImm& imm) {
-  switch (cursor_.u8()) {
-  case 0x70: imm.type = ValType::funcref(); return true;
-  case 0x6f: imm.type = ValType::externref(); return true;
-  default: return cursor_.ok() && unsupported(Feature::FunctionReferences);
-  }
+  imm.type = ValType::ref(true, types().heap_type());
+  return cursor_.ok();
 }
 
 bool FunctionValidator::decode(MemoryImm& imm) {
@@ -217,42 +161,47 @@ bool FunctionValidator::decode(ShuffleImm& imm) {
 }
 
 bool FunctionValidator::decode(FieldImm& imm) {
-  TypeImm type;
-  if (!decode(type)) return false;
-  imm.type = type.type;
+  imm.type = types().type_index();
   imm.field = cursor_.u32();
   return cursor_.ok();
 }
 bool FunctionValidator::decode(ArrayFixedImm& imm) {
-  TypeImm type;
-  if (!decode(type)) return false;
-  imm.type = type.type;
+  imm.type = types().type_index();
   imm.count = cursor_.u32();
   return cursor_.ok();
 }
 bool FunctionValidator::decode(ArrayDataImm& imm) {
-  TypeImm type;
+  imm.type = types().type_index();
   DataImm data;
-  if (!decode(type) || !decode(data)) return false;
-  imm = {type.type, data.data};
+  if (!cursor_.ok() || !decode(data)) return false;
+  imm.data = data.data;
   return true;
 }
 bool FunctionValidator::decode(ArrayElemImm& imm) {
-  TypeImm type;
-  ElemImm elem;
-  if (!decode(type) || !decode(elem)) return false;
-  imm = {type.type, elem.elem};
-  return true;
+  imm.type = types().type_index();
+  return cursor_.ok() && decode_index(imm.elem.value, module_.elems.size(), "elem segment");
 }
 bool FunctionValidator::decode(ArrayCopyImm& imm) {
-  TypeImm to, from;
-  if (!decode(to) || !decode(from)) return false;
-  imm = {to.type, from.type};
-  return true;
+  imm.to = types().type_index();
+  imm.from = types().type_index();
+  return cursor_.ok();
 }
-bool FunctionValidator::decode(CastImm&) { return unsupported(Feature::Gc); }
-bool FunctionValidator::decode(CastNullImm&) { return unsupported(Feature::Gc); }
-bool FunctionValidator::decode(BrOnCastImm&) { return unsupported(Feature::Gc); }
+bool FunctionValidator::decode(CastImm& imm) {
+  imm.to = ValType::ref(false, types().heap_type());
+  return cursor_.ok();
+}
+bool FunctionValidator::decode(CastNullImm& imm) {
+  imm.to = ValType::ref(true, types().heap_type());
+  return cursor_.ok();
+}
+bool FunctionValidator::decode(BrOnCastImm& imm) {
+  const std::uint8_t flags = cursor_.u8();
+  if (cursor_.ok() && flags > 3) return cursor_.fail(ErrorCode::Malformed, "malformed br_on_cast flags");
+  imm.depth = cursor_.u32();
+  imm.from = ValType::ref((flags & 1) != 0, types().heap_type());
+  imm.to = ValType::ref((flags & 2) != 0, types().heap_type());
+  return cursor_.ok();
+}
 bool FunctionValidator::decode(TrapImm& imm) {
   imm.trap = cursor_.u32();
   return cursor_.ok();

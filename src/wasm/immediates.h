@@ -81,10 +81,13 @@ struct CallIndirectImm {
   TypeIndex type;
   TableIndex table;
 };
+// `nullable`: of the reference operand, where the operator has one: it may be null.
 struct TypeImm {
   TypeIndex type;
+  bool nullable = true;
 };
-// `type`: of the operand: drop's, select's (both), ref.is_null's, ref.as_non_null's. Bottom only in unreachable code.
+// `type`: of the operand: drop's, select's (both), ref.is_null's, ref.as_non_null's, array.len's, i31.get's. Bottom only
+// in unreachable code.
 struct OperandImm {
   ValType type;
 };
@@ -200,6 +203,7 @@ using Lane16 = LaneN<16>;
 struct FieldImm {
   TypeIndex type;
   std::uint32_t field = 0;
+  bool nullable = true; // the operand may be null
 };
 struct ArrayFixedImm {
   TypeIndex type;

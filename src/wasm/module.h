@@ -22,7 +22,7 @@ enum class ExternKind : std::uint8_t { Func, Table, Memory, Global, Tag };
 // One operator of a constant expression, in reverse Polish notation without the final `end`. Spec: 3.3.10.
 struct ConstOp {
   Op op{};
-  std::uint32_t index = 0;         // global.get, ref.func, struct.new, array.new*
+  std::uint32_t index = 0;         // global.get, ref.func, struct.new*, array.new*
   ValType type;                    // ref.null
   std::uint64_t low = 0, high = 0; // bits of a constant; array.new_fixed: the count in low
 };
@@ -133,8 +133,20 @@ struct Module {
   DefinedFuncIndex defined_index(FuncIndex index) const { return DefinedFuncIndex(index.value - imported_functions); }
   // REQUIRES: the type is a function type
   const FuncType& func_type(TypeIndex index) const { return std::get<FuncType>(types[index.value].composite); }
+  // Null: the type is of another kind.
+  const FuncType* find_func_type(TypeIndex index) const { return std::get_if<FuncType>(&types[index.value].composite); }
+  const StructType* find_struct_type(TypeIndex index) const {
+    return std::get_if<StructType>(&types[index.value].composite);
+  }
+  const ArrayType* find_array_type(TypeIndex index) const {
+    return std::get_if<ArrayType>(&types[index.value].composite);
+  }
   const FuncType& func_type(FuncIndex index) const { return func_type(functions[index.value].type); }
   const Export* find_export(std::string_view name) const; // linear
+  void declare_func(FuncIndex index) {                    // while it is read
+    if (declared_funcs.size() < functions.size()) declared_funcs.resize(functions.size());
+    declared_funcs[index.value] = true;
+  }
 
   // Spec: 3.3 (matching). Types of this module only.
   bool is_subtype(ValType sub, ValType super) const { return sub == super || is_subtype_slow(sub, super); }

@@ -49,11 +49,6 @@ bool ModuleReader::index_below(std::uint32_t index, std::size_t count, std::stri
   return index < count || invalid(fmt::format("unknown {} {}", what, index));
 }
 
-void ModuleReader::declare_func(std::uint32_t index) {
-  if (module_.declared_funcs.size() < module_.functions.size()) module_.declared_funcs.resize(module_.functions.size());
-  module_.declared_funcs[index] = true;
-}
-
 base::Result<Module> ModuleReader::run() {
   if (module_.bytes.size() > kMaxModuleSize) return base::fail(ErrorCode::LimitExceeded, "the module is too large");
   if (in_.fixed32() != 0x6d736100 && in_.ok())
@@ -93,7 +88,7 @@ base::Result<Module> ModuleReader::run() {
 void ModuleReader::section(std::uint8_t id, std::span<const std::uint8_t> body, std::uint64_t offset) {
   switch (id) {
   case 0: custom_section(body, offset); break;
-  case 1: type_section(); break;
+  case 1: TypeSectionReader(in_, module_).read(); break;
   case 2: import_section(); break;
   case 3: function_section(); break;
   case 4: table_section(); break;
@@ -127,139 +122,11 @@ void ModuleReader::custom_section(std::span<const std::uint8_t> body, std::uint6
   module_.custom_sections.push_back({name, content, at});
 }
 
-// ---- types ----
-
-HeapType ModuleReader::heap_type() {
-  using enum AbstractHeapType;
-  std::int64_t value = in_.s33();
-  if (!in_.ok()) return Func;
-  if (value >= 0) {
-    std::uint32_t index = static_cast<std::uint32_t>(value);
-    if (!index_below(index, module_.types.size(), "type")) return Func;
-    need(Feature::FunctionReferences);
-    return HeapType(module_.types[index].canonical);
-  }
-  switch (value & 0x7f) {
-  case 0x70: return Func;
-  case 0x6f: return Extern;
-  case 0x6e: return need(Feature::Gc), Any;
-  case 0x6d: return need(Feature::Gc), Eq;
-  case 0x6c: return need(Feature::Gc), I31;
-  case 0x6b: return need(Feature::Gc), Struct;
-  case 0x6a: return need(Feature::Gc), Array;
-  case 0x69: return need(Feature::Exceptions), Exn;
-  case 0x71: return need(Feature::Gc), None;
-  case 0x72: return need(Feature::Gc), NoExtern;
-  case 0x73: return need(Feature::Gc), NoFunc;
-  case 0x74: return need(Feature::Exceptions), NoExn;
-  default: in_.fail(ErrorCode::Malformed, "malformed heap type"); return Func;
-  }
-}
-
-ValType ModuleReader::ref_type() {
-  std::uint8_t byte = in_.peek();
-  if (byte == 0x63 || byte == 0x64) {
-    in_.u8();
-    HeapType heap = heap_type();
-    if (byte == 0x64) need(Feature::FunctionReferences);
-    return ValType::ref(byte == 0x63, heap);
-  }
-  bool shorthand = byte >= 0x69 && byte <= 0x74;
-  if (!shorthand) {
-    in_.fail(ErrorCode::Malformed, "malformed reference type");
-    return {};
-  }
-  return ValType::ref(true, heap_type());
-}
-
-ValType ModuleReader::val_type() {
-  switch (in_.peek()) {
-  case 0x7f: in_.u8(); return ValType::i32();
-  case 0x7e: in_.u8(); return ValType::i64();
-  case 0x7d: in_.u8(); return ValType::f32();
-  case 0x7c: in_.u8(); return ValType::f64();
-  case 0x7b:
-    in_.u8();
-    need(Feature::Simd);
-    return ValType::v128();
-  case 0x63:
-  case 0x64:
-  case 0x69:
-  case 0x6a:
-  case 0x6b:
-  case 0x6c:
-  case 0x6d:
-  case 0x6e:
-  case 0x6f:
-  case 0x70:
-  case 0x71:
-  case 0x72:
-  case 0x73:
-  case 0x74: return ref_type();
-  default:
-    if (in_.at_end()) in_.u8();
-    else in_.fail(ErrorCode::Malformed, fmt::format("malformed value type {:#x}", in_.peek()));
-    return {};
-  }
-}
-
-void ModuleReader::type_section() {
-  for (std::uint32_t n = in_.count(kMaxTypes, "type"); n != 0 && in_.ok(); --n) {
-    item_offset_ = in_.offset();
-    std::uint32_t at = static_cast<std::uint32_t>(module_.types.size());
-    if (in_.peek() == 0x4e) {
-      in_.u8();
-      if (!need(Feature::Gc)) return;
-      rec_group(in_.count(kMaxTypes, "type"));
-    } else {
-      sub_type(at, at + 1);
-    }
-  }
-}
-
-void ModuleReader::rec_group(std::uint32_t) {
-  in_.fail_at(ErrorCode::Unsupported, item_offset_, "recursive type groups are not supported");
-}
-
-void ModuleReader::sub_type(std::uint32_t group_start, std::uint32_t) {
-  std::uint8_t form = in_.u8();
-  if (!in_.ok()) return;
-  if (form == 0x4f || form == 0x50 || form == 0x5e || form == 0x5f) {
-    if (need(Feature::Gc))
-      in_.fail_at(ErrorCode::Unsupported, item_offset_, "structure, array and sub types are not supported");
-    return;
-  }
-  if (form != 0x60) {
-    in_.fail_at(ErrorCode::Malformed, item_offset_, "malformed type: integer representation of the form is unknown");
-    return;
-  }
-  FuncType func;
-  for (std::uint32_t n = in_.count(kMaxParams, "parameter"); n != 0 && in_.ok(); --n) func.params.push_back(val_type());
-  for (std::uint32_t n = in_.count(kMaxResults, "result"); n != 0 && in_.ok(); --n) func.results.push_back(val_type());
-  if (func.results.size() > 1) need(Feature::MultiValue);
-  if (!in_.ok()) return;
-  SubType type{.composite = std::move(func),
-               .supertype = {},
-               .canonical = TypeIndex(group_start),
-               .rec_group = TypeIndex(group_start)};
-  std::string key;
-  for (const auto* list : {&std::get<FuncType>(type.composite).params, &std::get<FuncType>(type.composite).results}) {
-    for (ValType t : *list) key += fmt::format("{:x} ", t.raw());
-    key += '|';
-  }
-  type.canonical = TypeIndex(canonical_.emplace(std::move(key), group_start).first->second);
-  module_.types.push_back(std::move(type));
-}
-
-TypeIndex ModuleReader::func_type_index() {
-  std::uint32_t index = in_.u32();
-  if (!in_.ok() || !index_below(index, module_.types.size(), "type")) return TypeIndex(0);
-  return module_.types[index].canonical;
-}
+// ---- types of tables, memories and globals ----
 
 TableType ModuleReader::table_type() {
   TableType type;
-  type.element = ref_type();
+  type.element = types().ref_type();
   std::uint8_t flags = in_.u8();
   if (in_.ok() && flags > 7) in_.fail(ErrorCode::Malformed, "malformed limits flags");
   if (flags & 2) in_.fail(ErrorCode::Malformed, "tables cannot be shared");
@@ -298,7 +165,7 @@ MemoryType ModuleReader::memory_type() {
 
 GlobalType ModuleReader::global_type() {
   GlobalType type;
-  type.type = val_type();
+  type.type = types().val_type();
   std::uint8_t mutability = in_.u8();
   if (in_.ok() && mutability > 1) in_.fail(ErrorCode::Malformed, "malformed mutability");
   type.is_mutable = mutability == 1;
@@ -324,7 +191,7 @@ void ModuleReader::import_section() {
     switch (import.kind) {
     case ExternKind::Func: {
       import.index = static_cast<std::uint32_t>(module_.functions.size());
-      module_.functions.push_back({func_type_index()});
+      module_.functions.push_back({types().func_type_index()});
       ++module_.imported_functions;
       break;
     }
@@ -348,7 +215,7 @@ void ModuleReader::import_section() {
       need(Feature::Exceptions);
       in_.u8();
       import.index = static_cast<std::uint32_t>(module_.tags.size());
-      module_.tags.push_back({func_type_index()});
+      module_.tags.push_back({types().func_type_index()});
       ++module_.imported_tags;
       break;
     }
@@ -362,7 +229,7 @@ void ModuleReader::function_section() {
   module_.functions.reserve(module_.functions.size() + declared_functions_);
   for (std::uint32_t n = declared_functions_; n != 0 && in_.ok(); --n) {
     item_offset_ = in_.offset();
-    module_.functions.push_back({func_type_index()});
+    module_.functions.push_back({types().func_type_index()});
   }
 }
 
@@ -407,7 +274,7 @@ void ModuleReader::tag_section() {
     item_offset_ = in_.offset();
     need(Feature::Exceptions);
     if (in_.u8() != 0) in_.fail(ErrorCode::Malformed, "malformed tag attribute");
-    module_.tags.push_back({func_type_index()});
+    module_.tags.push_back({types().func_type_index()});
     if (in_.ok() && !module_.func_type(module_.tags.back().type).results.empty()) invalid("non-empty tag result type");
   }
 }
@@ -428,7 +295,7 @@ void ModuleReader::export_section() {
     entry.kind = static_cast<ExternKind>(kind);
     switch (entry.kind) {
     case ExternKind::Func:
-      if (index_below(entry.index, module_.functions.size(), "function")) declare_func(entry.index);
+      if (index_below(entry.index, module_.functions.size(), "function")) module_.declare_func(FuncIndex(entry.index));
       break;
     case ExternKind::Table: index_below(entry.index, module_.tables.size(), "table"); break;
     case ExternKind::Memory: index_below(entry.index, module_.memories.size(), "memory"); break;
@@ -456,18 +323,16 @@ void ModuleReader::element() {
   bool expressions = flags & 4;
   segment.mode = !(flags & 1) ? SegmentMode::Active : flags & 2 ? SegmentMode::Declared : SegmentMode::Passive;
   segment.table = TableIndex(0);
-  segment.type = ValType::funcref();
+  // Plain functions are never null.
+  segment.type = module_.features.has(Feature::FunctionReferences) ? ValType::ref(false, AbstractHeapType::Func)
+                                                                   : ValType::funcref();
   if (segment.mode == SegmentMode::Active) {
     if (flags & 2) segment.table = TableIndex(in_.u32());
     if (!in_.ok() || !index_below(segment.table.value, module_.tables.size(), "table")) return;
     segment.offset = const_expr(module_.tables[segment.table.value].type.address_type());
   }
-  if (flags & 3) {
-    if (expressions) segment.type = ref_type();
-    else if (in_.u8() != 0 && in_.ok()) in_.fail(ErrorCode::Malformed, "malformed element kind");
-  } else if (!expressions && module_.features.has(Feature::FunctionReferences)) {
-    segment.type = ValType::ref(false, AbstractHeapType::Func);
-  }
+  if (expressions) segment.type = flags & 3 ? types().ref_type() : ValType::funcref();
+  else if ((flags & 3) && in_.u8() != 0 && in_.ok()) in_.fail(ErrorCode::Malformed, "malformed element kind");
   if (in_.ok() && segment.mode == SegmentMode::Active &&
       !module_.is_subtype(segment.type, module_.tables[segment.table.value].type.element))
     invalid("type mismatch: the segment's type does not match the table's");
@@ -477,7 +342,7 @@ void ModuleReader::element() {
     } else {
       std::uint32_t index = in_.u32();
       if (!in_.ok() || !index_below(index, module_.functions.size(), "function")) return;
-      declare_func(index);
+      module_.declare_func(FuncIndex(index));
       segment.funcs.push_back(FuncIndex(index));
     }
   }
@@ -539,95 +404,11 @@ void ModuleReader::finish() {
     in_.fail(ErrorCode::Malformed, "data count and data section have inconsistent lengths");
 }
 
-// ---- constant expressions ----
-
-bool ModuleReader::pop_const(std::vector<ValType>& stack, ValType expected) {
-  if (stack.empty() || !module_.is_subtype(stack.back(), expected))
-    return invalid("type mismatch in a constant expression");
-  stack.pop_back();
-  return true;
-}
-
 ConstExpr ModuleReader::const_expr(ValType expected) {
   ConstExpr expr;
-  std::vector<ValType> stack;
   item_offset_ = in_.offset();
-  while (in_.ok() && const_operator(expr, stack)) {
-  }
-  if (in_.ok() && (stack.size() != 1 || !module_.is_subtype(stack[0], expected)))
-    invalid(fmt::format("type mismatch: a constant expression must give one {}", expected.to_string()));
+  const_exprs_.read(in_, expected, expr);
   return expr;
-}
-
-// Reads one operator; false at `end` and after an error.
-bool ModuleReader::const_operator(ConstExpr& expr, std::vector<ValType>& stack) {
-  item_offset_ = in_.offset();
-  ConstOp op;
-  auto constant = [&](Op which, std::uint64_t bits, ValType type) {
-    op.op = which, op.low = bits;
-    stack.push_back(type);
-  };
-  auto binary = [&](Op which, ValType type) {
-    op.op = which;
-    need(Feature::ExtendedConst);
-    if (pop_const(stack, type) && pop_const(stack, type)) stack.push_back(type);
-  };
-  std::uint8_t byte = in_.u8();
-  switch (byte) {
-  case 0x0b: return false;
-  case 0x41: constant(Op::I32Const, static_cast<std::uint32_t>(in_.s32()), ValType::i32()); break;
-  case 0x42: constant(Op::I64Const, static_cast<std::uint64_t>(in_.s64()), ValType::i64()); break;
-  case 0x43: constant(Op::F32Const, in_.fixed32(), ValType::f32()); break;
-  case 0x44: constant(Op::F64Const, in_.fixed64(), ValType::f64()); break;
-  case 0x23: {
-    op.op = Op::GlobalGet;
-    op.index = in_.u32();
-    if (!in_.ok() || !index_below(op.index, module_.globals.size(), "global")) return false;
-    const GlobalType& type = module_.globals[op.index].type;
-    if (type.is_mutable) return invalid("constant expression required: the global is mutable");
-    if (op.index >= module_.imported_globals && !module_.features.has(Feature::ExtendedConst))
-      return invalid("unknown global");
-    stack.push_back(type.type);
-    break;
-  }
-  case 0xd0: {
-    op.op = Op::RefNull;
-    op.type = ValType::ref(true, heap_type());
-    stack.push_back(op.type);
-    break;
-  }
-  case 0xd2:
-    op.op = Op::RefFunc;
-    op.index = in_.u32();
-    if (!in_.ok() || !index_below(op.index, module_.functions.size(), "function")) return false;
-    declare_func(op.index);
-    stack.push_back(module_.features.has(Feature::FunctionReferences)
-                        ? ValType::ref(false, HeapType(module_.functions[op.index].type))
-                        : ValType::funcref());
-    break;
-  case 0x6a: binary(Op::I32Add, ValType::i32()); break;
-  case 0x6b: binary(Op::I32Sub, ValType::i32()); break;
-  case 0x6c: binary(Op::I32Mul, ValType::i32()); break;
-  case 0x7c: binary(Op::I64Add, ValType::i64()); break;
-  case 0x7d: binary(Op::I64Sub, ValType::i64()); break;
-  case 0x7e: binary(Op::I64Mul, ValType::i64()); break;
-  case 0xfd:
-    if (in_.u32() == 0x0c) {
-      op.op = Op::V128Const;
-      op.low = in_.fixed64();
-      op.high = in_.fixed64();
-      need(Feature::Simd);
-      stack.push_back(ValType::v128());
-      break;
-    }
-    [[fallthrough]];
-  default:
-    // Any other operator is either no operator at all or not constant; both are refused here.
-    return in_.ok() && in_.fail_at(byte >= 0x27 && byte < 0x28 ? ErrorCode::Malformed : ErrorCode::Invalid,
-                                   item_offset_, "constant expression required");
-  }
-  expr.push_back(op);
-  return in_.ok();
 }
 
 bool is_core_module(std::span<const std::uint8_t> bytes) {

@@ -145,7 +145,7 @@ struct SubType {
   bool is_final = true;
   std::uint8_t depth = 0; // number of supertypes
   TypeIndex canonical;    // the first type of the module that is equivalent
-  TypeIndex rec_group;    // first type of its recursion group
+  TypeIndex rec_group;    // first type of its own recursion group
 };
 
 struct Limits {

@@ -1,4 +1,6 @@
 // Control operators, calls, parametric and variable operators.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "wasm/function_validator.h"
@@ -42,10 +44,12 @@ bool FunctionValidator::check_Else(FrameImm& imm) {
 bool FunctionValidator::check_End(FrameImm& imm) {
   if (!pop_frame(imm)) return false;
   std::span<const ValType> params = imm.frame.type.params(), results = imm.frame.type.results();
-  if (imm.frame.kind == FrameKind::If && !std::equal(params.begin(), params.end(), results.begin(), results.end()))
+  auto matches = [&](ValType param, ValType result) { return module_.is_subtype(param, result); };
+  if (imm.frame.kind == FrameKind::If &&
+      !std::equal(params.begin(), params.end(), results.begin(), results.end(), matches))
     return invalid("type mismatch: an if without else gives what it takes");
   push(results);
-  if (control_.empty() && !cursor_.at_end())
+  if (control_.empty() && !constant_ && !cursor_.at_end())
     return cursor_.fail(ErrorCode::Malformed, "operators remain after the end of the function");
   return true;
 }
@@ -122,10 +126,14 @@ bool FunctionValidator::check_ReturnCallIndirect(CallIndirectImm& imm) {
 }
 
 bool FunctionValidator::check_CallRef(TypeImm& imm) {
-  return pop(ValType::ref(true, HeapType(imm.type))) && check_call(module_.func_type(imm.type));
+  const FuncType* type = module_.find_func_type(imm.type);
+  if (!type) return invalid(fmt::format("type mismatch: type {} is not a function type", imm.type.value));
+  return pop_object(imm.type, imm.nullable) && check_call(*type);
 }
 bool FunctionValidator::check_ReturnCallRef(TypeImm& imm) {
-  return pop(ValType::ref(true, HeapType(imm.type))) && check_tail_call(module_.func_type(imm.type));
+  const FuncType* type = module_.find_func_type(imm.type);
+  if (!type) return invalid(fmt::format("type mismatch: type {} is not a function type", imm.type.value));
+  return pop_object(imm.type, imm.nullable) && check_tail_call(*type);
 }
 
 bool FunctionValidator::check_BrOnNull(RefLabelImm& imm) {

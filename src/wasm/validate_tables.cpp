@@ -54,7 +54,8 @@ bool FunctionValidator::check_RefIsNull(OperandImm& imm) {
   return true;
 }
 bool FunctionValidator::check_RefFunc(FuncImm& imm) {
-  if (!module_.declared_funcs[imm.func.value])
+  // A constant expression declares what it names.
+  if (!constant_ && !module_.declared_funcs[imm.func.value])
     return invalid(fmt::format("undeclared function reference {}", imm.func.value));
   push(module_.features.has(Feature::FunctionReferences)
            ? ValType::ref(false, HeapType(module_.functions[imm.func.value].type))

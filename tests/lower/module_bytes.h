@@ -38,7 +38,9 @@ inline Bytes sleb(std::int64_t value) {
 
 class ModuleBytes {
 public:
-  // Returns the type's index.
+  // One entry of the type section as its bytes say: a sub type, or a recursion group (which is then several types).
+  void raw_type(const Bytes& entry) { add(types_, entry); }
+  // Returns the type's index, where every entry before is one type.
   std::uint32_t type(const Bytes& params, const Bytes& results) {
     Bytes type{0x60};
     append(type, leb(params.size())), append(type, params), append(type, leb(results.size())), append(type, results);
@@ -53,9 +55,14 @@ public:
   }
   // `code`: operators without the final `end`. Returns the function's index.
   std::uint32_t func(std::uint32_t type, const Bytes& code, const Bytes& locals = {}) {
+    Bytes declarations = leb(locals.size());
+    for (std::uint8_t local : locals) declarations.push_back(1), declarations.push_back(local);
+    return func_with(type, declarations, code);
+  }
+  // `declarations`: of locals, as the binary format has them.
+  std::uint32_t func_with(std::uint32_t type, const Bytes& declarations, const Bytes& code) {
     add(functions_, leb(type));
-    Bytes body = leb(locals.size());
-    for (std::uint8_t local : locals) body.push_back(1), body.push_back(local);
+    Bytes body = declarations;
     append(body, code);
     body.push_back(0x0b);
     Bytes entry = leb(body.size());
@@ -87,11 +94,17 @@ public:
     for (std::uint32_t func : funcs) append(entry, leb(func));
     return add(elems_, entry);
   }
-  void global(std::uint8_t type, bool is_mutable, const Bytes& init) {
-    Bytes entry{type, is_mutable};
+  void raw_table(const Bytes& entry) { add(tables_, entry); }
+  void global(std::uint8_t type, bool is_mutable, const Bytes& init) { global(Bytes{type}, is_mutable, init); }
+  void global(const Bytes& type, bool is_mutable, const Bytes& init) {
+    Bytes entry = type;
+    entry.push_back(is_mutable);
     append(entry, init), entry.push_back(0x0b);
     add(globals_, entry);
   }
+
+  // `entry` from its flags on.
+  void raw_elem(const Bytes& entry) { add(elems_, entry); }
 
   Bytes bytes() const {
     Bytes out{0, 'a', 's', 'm', 1, 0, 0, 0};

@@ -22,14 +22,16 @@ FunctionLowering::Callee FunctionLowering::callee_of(Value* reference) {
 }
 
 FunctionLowering::Callee FunctionLowering::checked_callee(const wasm::CallIndirectImm& imm, Value* position) {
+  const wasm::ValType element = group_.wasm.tables[imm.table.value].type.element;
   Value* slot = table_element(imm.table, position);
   llvm::LoadInst* reference = ir.CreateAlignedLoad(types.ptr, slot, llvm::Align(8));
   reference->setMetadata(llvm::LLVMContext::MD_tbaa, tags.table());
-  trap_if(ir.CreateIsNull(reference), abi::Trap::IndirectCallToNull);
-  Value* actual = group_.load_invariant(ir, types.i32, group_.field(ir, reference, offsetof(abi::FuncRef, type_id)));
-  Value* ids = group_.load_invariant(ir, types.ptr, group_.field(ir, vmctx_, offsetof(abi::VmContext, type_ids)));
-  Value* expected = group_.load_invariant(ir, types.i32, group_.field(ir, ids, 4 * std::uint64_t{imm.type.value}));
-  trap_if(ir.CreateICmpNE(actual, expected), abi::Trap::BadSignature);
+  if (element.is_nullable()) trap_if(ir.CreateIsNull(reference), abi::Trap::IndirectCallToNull);
+  // What the table's type says already needs no look.
+  if (!group_.wasm.is_heap_subtype(element.heap(), wasm::HeapType(imm.type))) {
+    Value* actual = group_.load_invariant(ir, types.i32, group_.field(ir, reference, offsetof(abi::FuncRef, type_id)));
+    trap_if(ir.CreateNot(has_subtype(actual, imm.type)), abi::Trap::BadSignature);
+  }
   return callee_of(reference);
 }
 
@@ -76,14 +78,14 @@ void FunctionLowering::on_ReturnCallIndirect(const wasm::OpContext& op, const wa
 void FunctionLowering::on_CallRef(const wasm::OpContext& op, const wasm::TypeImm& imm) {
   locate(op);
   Value* reference = pop();
-  trap_if(ir.CreateIsNull(reference), abi::Trap::NullReference);
+  trap_if_null(reference, imm.nullable);
   call(group_.signature(imm.type), callee_of(reference), false);
 }
 
 void FunctionLowering::on_ReturnCallRef(const wasm::OpContext& op, const wasm::TypeImm& imm) {
   locate(op);
   Value* reference = pop();
-  trap_if(ir.CreateIsNull(reference), abi::Trap::NullReference);
+  trap_if_null(reference, imm.nullable);
   call(group_.signature(imm.type), callee_of(reference), true);
 }
 

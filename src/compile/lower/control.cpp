@@ -121,13 +121,16 @@ void FunctionLowering::on_Br(const wasm::OpContext&, const wasm::LabelImm& imm) 
 
 void FunctionLowering::on_Return(const wasm::OpContext&, const wasm::NoImm&) { branch(controls_.front()); }
 
-void FunctionLowering::on_BrIf(const wasm::OpContext&, const wasm::LabelImm& imm) {
-  Value* is_true = condition(pop());
-  const Control& control = label(imm.depth);
+void FunctionLowering::branch_if(Value* condition, std::uint32_t depth) {
+  const Control& control = label(depth);
   pass_operands(control);
   llvm::BasicBlock* next = new_block();
-  ir.CreateCondBr(is_true, control.target, next);
+  ir.CreateCondBr(condition, control.target, next);
   place(next);
+}
+
+void FunctionLowering::on_BrIf(const wasm::OpContext&, const wasm::LabelImm& imm) {
+  branch_if(condition(pop()), imm.depth);
 }
 
 // LLVM wants one phi entry per edge, also for edges of one switch. Cases that go where the default goes are left out.
@@ -148,21 +151,13 @@ void FunctionLowering::on_BrTable(const wasm::OpContext&, const wasm::BrTableImm
 
 void FunctionLowering::on_BrOnNull(const wasm::OpContext&, const wasm::RefLabelImm& imm) {
   Value* reference = pop();
-  const Control& control = label(imm.depth);
-  pass_operands(control);
-  llvm::BasicBlock* next = new_block();
-  ir.CreateCondBr(ir.CreateIsNull(reference), control.target, next);
-  place(next);
+  branch_if(ir.CreateIsNull(reference), imm.depth);
   push(reference);
 }
 
 void FunctionLowering::on_BrOnNonNull(const wasm::OpContext&, const wasm::RefLabelImm& imm) {
-  const Control& control = label(imm.depth);
-  pass_operands(control);
-  Value* reference = pop();
-  llvm::BasicBlock* next = new_block();
-  ir.CreateCondBr(ir.CreateIsNotNull(reference), control.target, next);
-  place(next);
+  branch_if(ir.CreateIsNotNull(stack_.back()), imm.depth);
+  pop();
 }
 
 } // namespace cusp::compile

@@ -65,6 +65,7 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   saved_params_.clear();
   locals_.clear();
   memories_.assign(group_.wasm.memories.size(), {});
+  gc_heap_ = nullptr;
   has_dead_blocks_ = false;
   ir.SetCurrentDebugLocation({});
 

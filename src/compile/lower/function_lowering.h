@@ -23,6 +23,7 @@ public:
   explicit FunctionLowering(Group& group);
   // Error: what the validator or the lowering found; the group's module is then of no use.
   base::Result<void> lower(wasm::DefinedFuncIndex func);
+  wasm::Features features_used() const { return validator_.features_used(); }
 
   void on_start(const wasm::FunctionValidator& validator);
   bool failed() const { return failed_; }
@@ -94,6 +95,33 @@ public:
   FAMILY(RefIsNull, OperandImm)
   FAMILY(RefAsNonNull, OperandImm)
   FAMILY(RefFunc, FuncImm)
+  // gc.cpp
+  FAMILY(StructNew, TypeImm)
+  FAMILY(StructNewDefault, TypeImm)
+  FAMILY(StructGet, FieldImm)
+  FAMILY(StructSet, FieldImm)
+  FAMILY(ArrayNew, TypeImm)
+  FAMILY(ArrayNewDefault, TypeImm)
+  FAMILY(ArrayNewFixed, ArrayFixedImm)
+  FAMILY(ArrayNewData, ArrayDataImm)
+  FAMILY(ArrayNewElem, ArrayElemImm)
+  FAMILY(ArrayGet, TypeImm)
+  FAMILY(ArraySet, TypeImm)
+  FAMILY(ArrayLen, OperandImm)
+  FAMILY(ArrayFill, TypeImm)
+  FAMILY(ArrayCopy, ArrayCopyImm)
+  FAMILY(ArrayInitData, ArrayDataImm)
+  FAMILY(ArrayInitElem, ArrayElemImm)
+  // cast.cpp
+  FAMILY(RefEq, NoImm)
+  FAMILY(RefTest, CastImm)
+  FAMILY(RefCast, CastImm)
+  FAMILY(BrOnCast, BrOnCastImm)
+  FAMILY(BrOnCastFail, BrOnCastImm)
+  FAMILY(AnyConvertExtern, NoImm)
+  FAMILY(ExternConvertAny, NoImm)
+  FAMILY(RefI31, NoImm)
+  FAMILY(I31Get, OperandImm)
   // memory.cpp
   FAMILY(Load, MemArg)
   FAMILY(Store, MemArg)
@@ -122,31 +150,6 @@ public:
   UNSUPPORTED(CatchAll)
   UNSUPPORTED(Rethrow)
   UNSUPPORTED(Delegate)
-  UNSUPPORTED(RefEq)
-  UNSUPPORTED(StructNew)
-  UNSUPPORTED(StructNewDefault)
-  UNSUPPORTED(StructGet)
-  UNSUPPORTED(StructSet)
-  UNSUPPORTED(ArrayNew)
-  UNSUPPORTED(ArrayNewDefault)
-  UNSUPPORTED(ArrayNewFixed)
-  UNSUPPORTED(ArrayNewData)
-  UNSUPPORTED(ArrayNewElem)
-  UNSUPPORTED(ArrayGet)
-  UNSUPPORTED(ArraySet)
-  UNSUPPORTED(ArrayLen)
-  UNSUPPORTED(ArrayFill)
-  UNSUPPORTED(ArrayCopy)
-  UNSUPPORTED(ArrayInitData)
-  UNSUPPORTED(ArrayInitElem)
-  UNSUPPORTED(RefTest)
-  UNSUPPORTED(RefCast)
-  UNSUPPORTED(BrOnCast)
-  UNSUPPORTED(BrOnCastFail)
-  UNSUPPORTED(AnyConvertExtern)
-  UNSUPPORTED(ExternConvertAny)
-  UNSUPPORTED(RefI31)
-  UNSUPPORTED(I31Get)
   UNSUPPORTED(AtomicNotify)
   UNSUPPORTED(AtomicWait)
   UNSUPPORTED(AtomicFence)
@@ -227,6 +230,24 @@ private:
   Callee callee_of(Value* reference);
   Callee callee_of(wasm::FuncIndex func);
   void call(const Signature& signature, Callee callee, bool is_tail);
+  llvm::Type* table_type(wasm::TableIndex index); // of an element: an i32 lies in the low half of its place
+  Value* table_value(Value* reference);           // as built-ins take it
+
+  // Objects (gc.cpp) and what type they are of (cast.cpp).
+  void trap_if_null(Value* reference, bool nullable);
+  Value* object_field(Value* reference, std::uint64_t offset);
+  Value* type_id(wasm::TypeIndex type);
+  Value* new_array(wasm::TypeIndex type, Value* length);
+  Value* array_length(Value* array);
+  void check_range(Value* array, Value* from, Value* count);
+  Value* element_address(Value* array, Value* index, abi::GcStorage storage);
+  void fill_elements(Value* array, Value* from, Value* count, Value* value, abi::GcStorage storage);
+  Value* load_storage(Value* address, abi::GcStorage storage, bool is_signed, llvm::MDNode* tag);
+  void store_storage(Value* value, Value* address, abi::GcStorage storage, llvm::MDNode* tag);
+  Value* has_subtype(Value* id, wasm::TypeIndex super);
+  Value* is_instance(Value* reference, wasm::ValType from, wasm::ValType to);
+  Value* object_is(Value* header, wasm::HeapType type);
+  void branch_if(Value* condition, std::uint32_t depth); // with the operands on the stack; goes on where it is false
 
   // Shared by operators of several families.
   void divide(const wasm::OpContext& op, bool is_signed);
@@ -271,6 +292,7 @@ private:
   llvm::SmallVector<Value*, 8> saved_params_;
   llvm::SmallVector<llvm::AllocaInst*, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
+  Value* gc_heap_ = nullptr; // null: not used in this function yet
   bool has_dead_blocks_ = false;
   bool failed_ = false;
   base::Error error_;

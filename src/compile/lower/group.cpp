@@ -56,7 +56,9 @@ llvm::Type* Group::type(wasm::ValType type) const {
   case wasm::ValType::Kind::F32: return types.f32;
   case wasm::ValType::Kind::F64: return types.f64;
   case wasm::ValType::Kind::V128: return types.v128;
-  case wasm::ValType::Kind::Ref: return types.ptr;
+  case wasm::ValType::Kind::Ref:
+    // The any hierarchy's are offsets in the heap (abi/gc.h).
+    return wasm.top_of(type.heap()) == wasm::AbstractHeapType::Any ? static_cast<llvm::Type*>(types.i32) : types.ptr;
   case wasm::ValType::Kind::None:
   case wasm::ValType::Kind::Bottom: break;
   }

@@ -28,6 +28,18 @@ llvm::MDNode* AccessTags::leaf(llvm::StringRef name) {
   return builder_.createTBAAStructTagNode(type, type, 0);
 }
 
+llvm::MDNode* AccessTags::field(std::uint32_t owner, std::uint32_t index) {
+  llvm::MDNode*& tag = fields_[{owner, index}];
+  if (!tag) tag = leaf("field " + std::to_string(owner) + "." + std::to_string(index));
+  return tag;
+}
+
+llvm::MDNode* AccessTags::elements(abi::GcStorage storage) {
+  llvm::MDNode*& tag = elements_[static_cast<unsigned>(storage)];
+  if (!tag) tag = leaf("elements " + std::to_string(static_cast<unsigned>(storage)));
+  return tag;
+}
+
 llvm::MDNode* AccessTags::memory(std::uint32_t defined) {
   while (memories_.size() <= defined) memories_.push_back(leaf("memory " + std::to_string(memories_.size())));
   return memories_[defined];

@@ -37,6 +37,9 @@ std::string host_stub_symbol(std::uint32_t module, std::uint32_t type);
 // host's have no guard. For MemoryMeta::bounds.
 artifact::BoundsMode memory_bounds(const wasm::MemoryType& type, artifact::BoundsMode wanted);
 
+// How a field or element is kept in an object. For FieldMeta::storage and for the lowering.
+abi::GcStorage storage_of(const wasm::Module& module, const wasm::FieldType& field);
+
 class GroupLowering {
 public:
   GroupLowering(llvm::LLVMContext& context, const llvm::TargetMachine& machine, const wasm::Module& module,
@@ -48,6 +51,8 @@ public:
   // module's file), so that the line table with inlining becomes the trap table. Error: Invalid, Malformed, Unsupported
   // at the byte offset.
   base::Result<void> lower(wasm::DefinedFuncIndex func);
+  // By the bodies lowered so far.
+  wasm::Features features_used() const;
   void emit_entry(wasm::TypeIndex type);
   void emit_host_stub(wasm::TypeIndex type);
   static void emit_trap_stubs(llvm::Module& module);

@@ -23,17 +23,26 @@ llvm::Value* FunctionLowering::table_element(wasm::TableIndex index, Value* posi
   return ir.CreateGEP(types.ptr, elements, wide);
 }
 
+llvm::Type* FunctionLowering::table_type(wasm::TableIndex index) {
+  return group_.type(group_.wasm.tables[index.value].type.element);
+}
+
+llvm::Value* FunctionLowering::table_value(Value* reference) {
+  if (reference->getType()->isPointerTy()) return reference;
+  return ir.CreateIntToPtr(to_i64(reference), types.ptr);
+}
+
 void FunctionLowering::on_TableGet(const wasm::OpContext& op, const wasm::TableImm& imm) {
   locate(op);
   Value* slot = table_element(imm.table, pop());
-  llvm::LoadInst* load = ir.CreateAlignedLoad(types.ptr, slot, llvm::Align(8));
+  llvm::LoadInst* load = ir.CreateAlignedLoad(table_type(imm.table), slot, llvm::Align(8));
   load->setMetadata(llvm::LLVMContext::MD_tbaa, tags.table());
   push(load);
 }
 
 void FunctionLowering::on_TableSet(const wasm::OpContext& op, const wasm::TableImm& imm) {
   locate(op);
-  Value* value = pop();
+  Value* value = table_value(pop());
   Value* slot = table_element(imm.table, pop());
   ir.CreateAlignedStore(value, slot, llvm::Align(8))->setMetadata(llvm::LLVMContext::MD_tbaa, tags.table());
 }
@@ -48,7 +57,7 @@ void FunctionLowering::on_TableSize(const wasm::OpContext&, const wasm::TableImm
 void FunctionLowering::on_TableGrow(const wasm::OpContext& op, const wasm::TableImm& imm) {
   locate(op);
   Value* delta = to_i64(pop());
-  Value* initial = pop();
+  Value* initial = table_value(pop());
   Value* result = call_builtin(abi::Builtin::table_grow, {ir.getInt32(imm.table.value), delta, initial});
   push(from_i64(result, group_.wasm.tables[imm.table.value].type.table64));
 }
@@ -56,7 +65,7 @@ void FunctionLowering::on_TableGrow(const wasm::OpContext& op, const wasm::Table
 void FunctionLowering::on_TableFill(const wasm::OpContext& op, const wasm::TableImm& imm) {
   locate(op);
   Value* count = to_i64(pop());
-  Value* value = pop();
+  Value* value = table_value(pop());
   Value* position = to_i64(pop());
   call_builtin(abi::Builtin::table_fill, {ir.getInt32(imm.table.value), position, value, count});
 }
@@ -91,17 +100,17 @@ void FunctionLowering::on_RefFunc(const wasm::OpContext&, const wasm::FuncImm& i
   push(function_reference(imm.func));
 }
 
-void FunctionLowering::on_RefNull(const wasm::OpContext&, const wasm::HeapTypeImm&) {
-  push(llvm::ConstantPointerNull::get(types.ptr));
+void FunctionLowering::on_RefNull(const wasm::OpContext&, const wasm::HeapTypeImm& imm) {
+  push(llvm::Constant::getNullValue(group_.type(imm.type)));
 }
 
 void FunctionLowering::on_RefIsNull(const wasm::OpContext&, const wasm::OperandImm&) {
   push(ir.CreateZExt(ir.CreateIsNull(pop()), types.i32));
 }
 
-void FunctionLowering::on_RefAsNonNull(const wasm::OpContext& op, const wasm::OperandImm&) {
+void FunctionLowering::on_RefAsNonNull(const wasm::OpContext& op, const wasm::OperandImm& imm) {
   locate(op);
-  trap_if(ir.CreateIsNull(stack_.back()), abi::Trap::NullReference);
+  trap_if_null(stack_.back(), imm.type.is_nullable());
 }
 
 } // namespace cusp::compile
