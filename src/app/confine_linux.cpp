@@ -48,8 +48,8 @@ Result<bool> enter_landlock(const Grants& grants) {
   if (abi < 1) return false;
   const std::uint64_t all = every_fs_right(abi);
   Ruleset handled{all, abi >= kAbiWithNetwork ? kBindTcp | (grants.outgoing_http ? 0 : kConnectTcp) : 0};
-  base::UniqueFd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &handled,
-                                                  abi >= kAbiWithNetwork ? sizeof handled : sizeof handled.fs, 0)));
+  base::UniqueFd ruleset(static_cast<int>(
+      syscall(SYS_landlock_create_ruleset, &handled, abi >= kAbiWithNetwork ? sizeof handled : sizeof handled.fs, 0)));
   if (!ruleset) return base::fail_errno("make", "a Landlock ruleset", errno);
   for (const DirectoryGrant& grant : grants.directories)
     CUSP_TRY(allow_beneath(ruleset.get(), grant.host_path, grant.writable ? all : kReadFile | kReadDir));

@@ -41,16 +41,18 @@ public:
 
 private:
   const char* find_in_contents() const {
+    const std::size_t types = m_.types.size();
     for (const TableMeta& table : m_.tables)
-      if (bad(table.init)) return "tables";
+      if (bad(table.init) || bad_value(table.element_type, types)) return "tables";
     for (const GlobalMeta& global : m_.globals)
-      if (bad(global.init)) return "globals";
+      if (bad(global.init) || bad_value(global.type, types)) return "globals";
     for (const MemoryMeta& memory : m_.memories)
       if (memory.image_offset % abi::kHostPageSize != 0 || !in_image(memory.image_offset, memory.image_bytes) ||
           memory.page_size_log2 > 16)
         return "memories";
     for (const ElemMeta& elem : m_.elems) {
-      if (bad(elem.offset) || (elem.mode == SegmentMode::Active && elem.table >= m_.tables.size()))
+      if (bad(elem.offset) || bad_value(elem.type, types) ||
+          (elem.mode == SegmentMode::Active && elem.table >= m_.tables.size()))
         return "element segments";
       for (std::uint32_t func : elem.funcs)
         if (func >= m_.func_types.size()) return "element segments";

@@ -58,7 +58,8 @@ bool ConstMachine::make_struct(std::uint64_t type, bool with_values) {
   const std::uint32_t object = new_object(store_, ids_[type], 0, layout.size(), Allocation::Host);
   if (object == 0) return false;
   std::uint8_t* bytes = store_.state().gc_heap->base() + object;
-  for (std::size_t i = fields.size(); with_values && i-- != 0;) store_value(bytes + offsets[i], fields[i].storage, pop());
+  for (std::size_t i = fields.size(); with_values && i-- != 0;)
+    store_value(bytes + offsets[i], fields[i].storage, pop());
   return push_new(object);
 }
 
@@ -66,8 +67,8 @@ bool ConstMachine::make_struct(std::uint64_t type, bool with_values) {
 bool ConstMachine::make_array(std::uint64_t type, std::uint64_t length, std::size_t values) {
   const abi::GcStorage storage = meta_.types[type].members[0].storage;
   const std::uint32_t size = abi::storage_size(storage);
-  const std::uint32_t array = new_object(store_, ids_[type], static_cast<std::uint32_t>(length),
-                                         array_bytes(length, size), Allocation::Host);
+  const std::uint32_t array =
+      new_object(store_, ids_[type], static_cast<std::uint32_t>(length), array_bytes(length, size), Allocation::Host);
   if (array == 0) return false;
   std::uint8_t* data = array_data(*store_.state().gc_heap, array, size);
   const std::size_t first = stack_.size() - values;

@@ -4,6 +4,9 @@
 // registers, in the results area, and in globals and tables of the host's making.
 // A word is taken for a reference when either half is an offset into an object, or the whole an address in one: an
 // optimiser may leave nothing else of a reference. Offsets and addresses inside an object count as well as its start.
+#include <algorithm>
+#include <cstring>
+
 #include "runtime/context_x86_64.h"
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
@@ -41,8 +44,7 @@ public:
   }
 
   void table(const abi::TableRecord& table, RootKind kind) {
-    for (std::uint64_t i = 0; i < table.length; ++i)
-      by_kind(kind, reinterpret_cast<std::uintptr_t>(table.elements[i]));
+    for (std::uint64_t i = 0; i < table.length; ++i) by_kind(kind, reinterpret_cast<std::uintptr_t>(table.elements[i]));
   }
 
   void finish() {
@@ -108,6 +110,14 @@ void mark_stack(Collection& collection, const Execution& execution, const void* 
 
 } // namespace
 
+void forget_dead_frames(Store& store) {
+  const Execution& execution = store.state().execution;
+  if (!store.state().gc_heap || execution.innermost) return;
+  constexpr std::size_t kRecent = 64 * 1024; // what deeper calls left is seldom overlaid
+  const std::size_t bytes = std::min<std::size_t>(kRecent, execution.stack.size);
+  std::memset(execution.stack.base + (execution.stack.size - bytes), 0, bytes);
+}
+
 [[gnu::noinline]] void Store::collect_garbage() {
   if (!state_->gc_heap) return;
   KeptRegisters kept;
@@ -117,8 +127,7 @@ void mark_stack(Collection& collection, const Execution& execution, const void* 
   mark_stack(collection, state_->execution, &kept);
   collection.words(results_, results_ + abi::kResultsAreaSize);
   for (const abi::ValRaw& global : state_->globals) collection.words(&global, &global + 1);
-  for (const abi::TableRecord& table : state_->tables)
-    collection.words(table.elements, table.elements + table.length);
+  for (const abi::TableRecord& table : state_->tables) collection.words(table.elements, table.elements + table.length);
   for (Instance* instance : state_->linked) mark_instance(collection, *instance);
   collection.finish();
 }

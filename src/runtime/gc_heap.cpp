@@ -35,9 +35,13 @@ base::Result<GcHeap*> GcHeap::create(std::uint8_t* base, std::uint64_t space) {
 
 std::uint32_t GcHeap::class_of(std::uint32_t bytes) {
   if (bytes <= 128) return bytes == 0 ? 0 : (bytes - 1) / 16;
-  // Four classes to each doubling.
-  const std::uint32_t top = static_cast<std::uint32_t>(std::bit_width(bytes - 1)); // 8 for 129..256
-  return 8 + (top - 8) * 4 + ((bytes - 1) >> (top - 3) & 3);
+  if (bytes <= 2048) {
+    const std::uint32_t top = static_cast<std::uint32_t>(std::bit_width(bytes - 1)); // 8 for 129..256
+    return 8 + (top - 8) * 4 + ((bytes - 1) >> (top - 3) & 3);
+  }
+  std::uint32_t which = 24;
+  while (kCellBytes[which] < bytes) ++which;
+  return which;
 }
 
 std::uint64_t GcHeap::largest_object() const {

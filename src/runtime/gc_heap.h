@@ -26,8 +26,8 @@ public:
   static constexpr std::uint32_t kBlockShift = 15, kBlockBytes = 1u << kBlockShift;
   static constexpr std::uint64_t kMaxBytes = std::uint64_t{4} << 30;
   static constexpr std::uint32_t kFirstBlocks = 8; // open from the start
-  static constexpr std::uint32_t kClasses = 24;
-  static constexpr std::uint32_t kMaxSmall = 2048; // bytes; larger objects have blocks of their own
+  static constexpr std::uint32_t kClasses = 34;
+  static constexpr std::uint32_t kMaxSmall = 16112; // bytes; larger objects have blocks of their own
 
   // Address space for a heap that may grow to `most` bytes; whole blocks.
   static std::uint64_t space_for(std::uint64_t most);
@@ -83,8 +83,8 @@ private:
   struct Block {
     std::uint32_t size_class;
     std::uint32_t cells;
-    std::uint32_t free_index; // cells before it are allocated; later ones when their bit says so
-    std::uint32_t next;       // in the list of its class that have free cells; 0: none
+    std::uint32_t free_index;   // cells before it are allocated; later ones when their bit says so
+    std::uint32_t next;         // in the list of its class that have free cells; 0: none
     std::uint32_t object_bytes; // large
     std::uint32_t is_marked;    // large
     std::uint64_t reserved;
@@ -98,12 +98,16 @@ private:
     std::uint32_t block;       // that the run is in; 0: none
     std::uint32_t partial;     // first block of those with free cells
   };
-  static constexpr std::uint32_t kCellBytes[kClasses] = {16,  32,  48,  64,  80,  96,  112, 128,  160,  192,  224,  256,
-                                                         320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048};
+  // Four to each doubling; then whole parts of a block, from a thirteenth to a half.
+  static constexpr std::uint32_t kCellBytes[kClasses] = {
+      16,  32,  48,   64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,   640,
+      768, 896, 1024, 1280, 1536, 1792, 2048, 2464, 2928, 3568, 4016, 4592, 5360, 6432, 8048, 10736, 16112};
 
   static std::uint32_t class_of(std::uint32_t bytes);
   BlockWord& word(std::uint32_t block) { return reinterpret_cast<BlockWord*>(this + 1)[block]; }
-  Block& block(std::uint32_t index) { return *reinterpret_cast<Block*>(base() + (std::uint64_t{index} << kBlockShift)); }
+  Block& block(std::uint32_t index) {
+    return *reinterpret_cast<Block*>(base() + (std::uint64_t{index} << kBlockShift));
+  }
   std::uint32_t blocks() const { return static_cast<std::uint32_t>(committed_ >> kBlockShift); }
   bool next_run(std::uint32_t which);
   bool find_run(std::uint32_t which, std::uint32_t index);

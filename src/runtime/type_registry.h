@@ -32,9 +32,7 @@ std::uint32_t intern_type(const artifact::FuncTypeMeta& type);
 
 // What VmContext::types points at.
 const abi::TypeRecord* type_records();
-inline const GcShape* shape_of(std::uint32_t id) {
-  return static_cast<const GcShape*>(type_records()[id >> 2].shape);
-}
+inline const GcShape* shape_of(std::uint32_t id) { return static_cast<const GcShape*>(type_records()[id >> 2].shape); }
 // The type of an id, as messages show it: "(i32 i64) -> (f32)".
 std::string type_text(std::uint32_t id);
 

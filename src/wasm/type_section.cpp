@@ -16,7 +16,8 @@ static_assert(kMaxTypes < kInGroup);
 // Replaces every type index in `type` by what `change` makes of it.
 template <class Change> void map_indices(SubType& type, Change change) {
   auto value = [&](ValType& at) {
-    if (at.is_ref() && at.heap().is_concrete()) at = ValType::ref(at.is_nullable(), HeapType(change(at.heap().index())));
+    if (at.is_ref() && at.heap().is_concrete())
+      at = ValType::ref(at.is_nullable(), HeapType(change(at.heap().index())));
   };
   if (type.supertype) type.supertype = change(*type.supertype);
   if (auto* func = std::get_if<FuncType>(&type.composite)) {

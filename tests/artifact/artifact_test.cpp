@@ -137,6 +137,10 @@ TEST(Artifact, RefusesAnotherAbi) {
   EXPECT_NE(artifact.error().message.find("another version"), std::string::npos) << artifact.error().message;
 }
 
+GlobalMeta global_of(ConstExpr init) {
+  return {.type = wasm::ValType::i32().raw(), .is_mutable = false, .init = std::move(init)};
+}
+
 TEST(Artifact, RefusesInconsistentMetadata) {
   using Break = void (*)(ModuleMeta&);
   const Break breaks[] = {
@@ -154,7 +158,21 @@ TEST(Artifact, RefusesInconsistentMetadata) {
       [](ModuleMeta& m) {
         m.datas = {{.mode = SegmentMode::Passive, .memory = 0, .offset = {}, .bytes_offset = 1, .bytes_size = 5000}};
       },
-      [](ModuleMeta& m) { m.globals = {{.init = {{ConstOp::I32Add}}}}, m.shape.defined_globals = 1; },
+      [](ModuleMeta& m) { m.globals = {global_of({{ConstOp::I32Add}})}, m.shape.defined_globals = 1; },
+      [](ModuleMeta& m) { m.globals = {global_of({{ConstOp::StructNew, 0}})}, m.shape.defined_globals = 1; },
+      [](ModuleMeta& m) { m.globals = {global_of({{ConstOp::RefI31}})}, m.shape.defined_globals = 1; },
+      [](ModuleMeta& m) { // of a type that is not there
+        m.globals = {{.type = wasm::ValType::ref(true, wasm::HeapType(wasm::TypeIndex(1))).raw(),
+                      .is_mutable = false,
+                      .init = {{ConstOp::RefNull}}}};
+        m.shape.defined_globals = 1;
+      },
+      [](ModuleMeta& m) { m.types[0].canonical = 1; },
+      [](ModuleMeta& m) { m.types[0].rec_group = 1; },
+      [](ModuleMeta& m) { m.types[0].supertype = 0; },
+      [](ModuleMeta& m) { m.types[0].kind = abi::TypeKind::Struct; }, // but functions have it
+      [](ModuleMeta& m) { m.types[0].kind = abi::TypeKind::Array; },
+      [](ModuleMeta& m) { m.types[0].func.params = {0x7f}; },
   };
   for (std::size_t i = 0; i < std::size(breaks); ++i) {
     ArtifactParts parts = sample_parts();

@@ -6,6 +6,7 @@
 
 #include "artifact/artifact.h"
 #include "artifact/trap_table.h"
+#include "wasm/types.h"
 
 namespace cusp::artifact {
 
@@ -28,7 +29,8 @@ inline ArtifactParts sample_parts() {
       write_trap_table({{.text_offset = 16, .frames = {{0, 0, 0x55}}}, {.text_offset = 32, .frames = {}}});
   ModuleMeta module;
   module.name = "sample";
-  module.types = {{.params = {}, .results = {0x7f}}};
+  module.types.resize(1);
+  module.types[0].func.results = {wasm::ValType::i32().raw()};
   module.func_types = {0, 0};
   module.func_text = {16, 32};
   module.entries = {kNoText};

@@ -42,7 +42,8 @@ public:
         return;
       }
     for (std::uint32_t i = 0; i < wasm_.types.size(); ++i)
-      group.emit_entry(wasm::TypeIndex(i)), group.emit_host_stub(wasm::TypeIndex(i));
+      if (wasm_.find_func_type(wasm::TypeIndex(i)))
+        group.emit_entry(wasm::TypeIndex(i)), group.emit_host_stub(wasm::TypeIndex(i));
     module_ = group.take();
     verify();
   }

@@ -47,7 +47,10 @@ void expect_error(const ModuleBytes& source, base::ErrorCode code, const char* t
 }
 
 TEST(TypeSection, EqualTypesShareAnIndex) {
-  Read read(types({{kFunc, 1, kI32, 0}, {kStruct, 1, kI32, kMut}, {kFunc, 1, kI32, 0}, {kStruct, 1, kI32, kConst},
+  Read read(types({{kFunc, 1, kI32, 0},
+                   {kStruct, 1, kI32, kMut},
+                   {kFunc, 1, kI32, 0},
+                   {kStruct, 1, kI32, kConst},
                    {kStruct, 1, kI32, kMut}}));
   ASSERT_FALSE(read.error) << read.error->to_string();
   EXPECT_EQ(read.canonical(2), 0u);
@@ -68,9 +71,9 @@ const Bytes kList{kRec, 1, kStruct, 1, kRefNull, 0, kMut};
 
 TEST(TypeSection, RecursiveGroupsAreComparedAsAWhole) {
   Bytes second = kList, two_of_them{kRec, 2, kStruct, 1, kRefNull, 2, kMut, kStruct, 1, kRefNull, 2, kMut};
-  second[4] = 1; // its own index is 1
+  second[5] = 1; // its own index is 1
   Bytes third = kList;
-  third[4] = 4; // names itself, as the first does
+  third[5] = 4; // names itself, as the first does
   Read read(types({kList, second, two_of_them, third}));
   ASSERT_FALSE(read.error) << read.error->to_string();
   EXPECT_EQ(read.canonical(1), 0u);
@@ -104,8 +107,8 @@ TEST(TypeSection, SubtypesAreThoseDeclared) {
   EXPECT_EQ(read.module.types[2].depth, 2);
   EXPECT_TRUE(read.module.is_subtype(ValType::ref(false, HeapType(TypeIndex(2))),
                                      ValType::ref(true, wasm::AbstractHeapType::Struct)));
-  EXPECT_FALSE(read.module.is_subtype(ValType::ref(true, HeapType(TypeIndex(2))),
-                                      ValType::ref(false, HeapType(TypeIndex(0)))));
+  EXPECT_FALSE(
+      read.module.is_subtype(ValType::ref(true, HeapType(TypeIndex(2))), ValType::ref(false, HeapType(TypeIndex(0)))));
 }
 
 TEST(TypeSection, ASubtypeMustMatchItsSupertype) {
@@ -113,14 +116,14 @@ TEST(TypeSection, ASubtypeMustMatchItsSupertype) {
     expect_error(types({super, sub}), base::ErrorCode::Invalid, "does not match super type 0");
   };
   const Bytes open_struct{kSub, 0, kStruct, 1, kI32, kMut};
-  refused({kStruct, 1, kI32, kMut}, {kSub, 1, 0, kStruct, 1, kI32, kMut});                  // final
-  refused(open_struct, {kSub, 1, 0, kStruct, 0});                                           // a field is missing
-  refused(open_struct, {kSub, 1, 0, kStruct, 1, kI64, kMut});                               // of another type
-  refused(open_struct, {kSub, 1, 0, kStruct, 1, kI8, kMut});                                // packed
-  refused(open_struct, {kSub, 1, 0, kArray, kI32, kMut});                                   // of another kind
-  refused({kSub, 0, kArray, kAny, kMut}, {kSub, 1, 0, kArray, kEq, kMut});                  // mutable: invariant
-  refused({kSub, 0, kFunc, 1, kEq, 0}, {kSub, 1, 0, kFunc, 1, kRef, kEq, 0});               // parameters: contravariant
-  refused({kSub, 0, kFunc, 0, 1, kEq}, {kSub, 1, 0, kFunc, 0, 1, kAny});                    // results: covariant
+  refused({kStruct, 1, kI32, kMut}, {kSub, 1, 0, kStruct, 1, kI32, kMut});    // final
+  refused(open_struct, {kSub, 1, 0, kStruct, 0});                             // a field is missing
+  refused(open_struct, {kSub, 1, 0, kStruct, 1, kI64, kMut});                 // of another type
+  refused(open_struct, {kSub, 1, 0, kStruct, 1, kI8, kMut});                  // packed
+  refused(open_struct, {kSub, 1, 0, kArray, kI32, kMut});                     // of another kind
+  refused({kSub, 0, kArray, kAny, kMut}, {kSub, 1, 0, kArray, kEq, kMut});    // mutable: invariant
+  refused({kSub, 0, kFunc, 1, kEq, 0}, {kSub, 1, 0, kFunc, 1, kRef, kEq, 0}); // parameters: contravariant
+  refused({kSub, 0, kFunc, 0, 1, kEq}, {kSub, 1, 0, kFunc, 0, 1, kAny});      // results: covariant
   Read fine(types({{kSub, 0, kFunc, 1, kEq, 1, kAny}, {kSub, 1, 0, kFunc, 1, kAny, 1, kEq}}));
   EXPECT_FALSE(fine.error) << fine.error->to_string();
 }

@@ -71,9 +71,9 @@ TEST(Locals, ANonNullableOneIsSetBeforeItIsRead) {
 }
 
 TEST(Structures, FieldsAreReadAsTheyAreKept) {
-  expect_valid(body({kGc, 1, 0, kGc, 3, 0, 0, kDrop}));                               // get_s of i8
-  expect_invalid(body({kGc, 1, 0, kGc, 2, 0, 0, kDrop}), "packed field");             // get of i8
-  expect_invalid(body({kGc, 1, 0, kGc, 3, 0, 1, kDrop}), "packed field");             // get_s of i32
+  expect_valid(body({kGc, 1, 0, kGc, 3, 0, 0, kDrop}));                   // get_s of i8
+  expect_invalid(body({kGc, 1, 0, kGc, 2, 0, 0, kDrop}), "packed field"); // get of i8
+  expect_invalid(body({kGc, 1, 0, kGc, 3, 0, 1, kDrop}), "packed field"); // get_s of i32
   expect_invalid(body({kGc, 1, 0, kGc, 2, 0, 2, kDrop}), "unknown field 2");
   expect_invalid(body({kGc, 1, 0, kI32Const, 0, kGc, 5, 0, 0}), "immutable field 0"); // set
   expect_valid(body({kGc, 1, 1, kGc, 2, 0, 1, kDrop}));                               // of a subtype

@@ -84,9 +84,9 @@ llvm::Value* FunctionLowering::is_instance(Value* reference, wasm::ValType from,
   if (from.is_nullable()) decide(is_null, to.is_nullable());
   Value* answer = nullptr;
   if (module.top_of(heap) == AbstractHeapType::Func) {
-    answer = has_subtype(
-        group_.load_invariant(ir, types.i32, group_.field(ir, reference, offsetof(abi::FuncRef, type_id))),
-        heap.index());
+    answer =
+        has_subtype(group_.load_invariant(ir, types.i32, group_.field(ir, reference, offsetof(abi::FuncRef, type_id))),
+                    heap.index());
   } else {
     Value* is_i31 = ir.CreateTrunc(reference, types.i1);
     if (is_one_of(heap, {AbstractHeapType::I31})) {

@@ -74,8 +74,7 @@ void FunctionLowering::trap_if_null(Value* reference, bool nullable) {
 llvm::Value* FunctionLowering::object_field(Value* reference, std::uint64_t offset) {
   if (!gc_heap_) {
     llvm::IRBuilder<> entry = at_entry();
-    gc_heap_ =
-        group_.load_invariant(entry, types.ptr, group_.field(entry, vmctx_, offsetof(abi::VmContext, gc_heap)));
+    gc_heap_ = group_.load_invariant(entry, types.ptr, group_.field(entry, vmctx_, offsetof(abi::VmContext, gc_heap)));
   }
   const auto no_wrap = llvm::GEPNoWrapFlags::noUnsignedWrap();
   Value* object = ir.CreatePtrAdd(gc_heap_, to_i64(reference), "", no_wrap);
