@@ -11,6 +11,7 @@
 // for each serial.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace cusp::abi {
@@ -42,6 +43,30 @@ struct GcHeader {
 struct GcExternBox {
   GcHeader header;
   std::uint64_t value;
+};
+
+// Small objects are cells of one of these sizes: four to each doubling, then whole parts of what a block of the heap holds.
+inline constexpr std::uint32_t kGcClasses = 34;
+inline constexpr std::uint32_t kGcCellBytes[kGcClasses] = {
+    16,  32,  48,   64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,   640,
+    768, 896, 1024, 1280, 1536, 1792, 2048, 2464, 2928, 3568, 4016, 4592, 5360, 6432, 8048, 10736, 16112};
+inline constexpr std::uint32_t kGcMaxSmall = kGcCellBytes[kGcClasses - 1];
+// REQUIRES: bytes <= kGcMaxSmall
+constexpr std::uint32_t gc_class_of(std::uint32_t bytes) {
+  if (bytes <= 128) return bytes == 0 ? 0 : (bytes - 1) / 16;
+  if (bytes <= 2048) {
+    const auto top = static_cast<std::uint32_t>(std::bit_width(bytes - 1)); // 8 for 129..256
+    return 8 + (top - 8) * 4 + ((bytes - 1) >> (top - 3) & 3);
+  }
+  std::uint32_t which = 24;
+  while (kGcCellBytes[which] < bytes) ++which;
+  return which;
+}
+// A heap begins with one of these for each class: zeroed cells from `cursor` to `end`, which compiled code takes one after the
+// other as the built-ins do. Equal: there are none, and a built-in looks for more. (Nothing else of a store runs while guest
+// code of it is between two instructions, so that taking one needs no care.)
+struct GcRun {
+  std::uint32_t cursor, end;
 };
 
 // How a field or element is kept.

@@ -18,6 +18,13 @@ bool grow_heap(Store& store, GcHeap& heap, std::uint64_t bytes) {
   return true;
 }
 
+// A guest that does little but make objects is seldom found in its own code: its deadline and the turns of others come here.
+void give_way(Store& store) {
+  Execution& execution = store.state().execution;
+  if (execution.interrupted && interruption_due(execution)) [[unlikely]]
+    raise_trap(abi::Trap::Timeout);
+}
+
 [[gnu::noinline]] std::uint32_t allocate_slowly(Store& store, std::uint64_t bytes, Allocation by) {
   GcHeap& heap = *store.state().gc_heap;
   if (bytes > heap.largest_object()) return 0;
@@ -28,6 +35,7 @@ bool grow_heap(Store& store, GcHeap& heap, std::uint64_t bytes) {
     heap.set_due(due);
     return at;
   }
+  give_way(store);
   bool collected = heap.collection_due();
   if (collected) store.collect_garbage();
   for (;;) {
@@ -152,6 +160,7 @@ void builtin_gc_array_copy(abi::VmContext* vmctx, std::uint32_t to, std::uint32_
   std::uint8_t* target = checked_elements(vmctx, to, d, n, size);
   const std::uint8_t* source = checked_elements(vmctx, from, s, n, size);
   std::memmove(target, source, std::uint64_t{n} * size);
+  give_way(store_of(vmctx));
 }
 
 void builtin_gc_array_init_data(abi::VmContext* vmctx, std::uint32_t to, std::uint32_t data, std::uint32_t d,
@@ -160,6 +169,7 @@ void builtin_gc_array_init_data(abi::VmContext* vmctx, std::uint32_t to, std::ui
   const std::uint64_t bytes = std::uint64_t{n} * size;
   const std::uint8_t* from = segment_bytes(vmctx, data, s, bytes);
   if (n != 0) std::memcpy(target, from, bytes);
+  give_way(store_of(vmctx));
 }
 
 void builtin_gc_array_init_elem(abi::VmContext* vmctx, std::uint32_t to, std::uint32_t elem, std::uint32_t d,
@@ -167,6 +177,7 @@ void builtin_gc_array_init_elem(abi::VmContext* vmctx, std::uint32_t to, std::ui
   std::uint8_t* target = checked_elements(vmctx, to, d, n, size);
   check_segment_elements(vmctx, elem, s, n);
   copy_elements(vmctx, elem, s, n, target, size);
+  give_way(store_of(vmctx));
 }
 
 std::uint32_t builtin_gc_box_extern(abi::VmContext* vmctx, void* value) {

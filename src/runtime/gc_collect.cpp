@@ -59,7 +59,7 @@ public:
 private:
   void references_of(std::uint32_t object) {
     const abi::GcHeader& header = heap_.header(object);
-    if (header.type_id == abi::kExternBoxId) return;
+    if (header.type_id >> 2 == 0) return; // a box, or a cell that was taken and no more
     const GcShape& shape = *shape_of(header.type_id);
     const std::uint8_t* bytes = heap_.base() + object;
     auto any_at = [&](const std::uint8_t* at) { reference(*reinterpret_cast<const std::uint32_t*>(at)); };
@@ -110,9 +110,11 @@ void mark_stack(Collection& collection, const Execution& execution, const void* 
 
 } // namespace
 
-void forget_dead_frames(Store& store) {
+void recover_heap(Store& store) {
   const Execution& execution = store.state().execution;
-  if (!store.state().gc_heap || execution.innermost) return;
+  if (!store.state().gc_heap) return;
+  store.state().gc_heap->retire_runs();
+  if (execution.innermost) return;
   constexpr std::size_t kRecent = 64 * 1024; // what deeper calls left is seldom overlaid
   const std::size_t bytes = std::min<std::size_t>(kRecent, execution.stack.size);
   std::memset(execution.stack.base + (execution.stack.size - bytes), 0, bytes);

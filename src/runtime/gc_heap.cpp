@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <new>
+
+#include "abi/vm.h"
 
 namespace cusp::runtime {
 
@@ -29,19 +32,9 @@ base::Result<GcHeap*> GcHeap::create(std::uint8_t* base, std::uint64_t space) {
   heap->due_bytes_ = kLeastDue;
   heap->first_block_ = heap->free_hint_ = first;
   heap->collections_ = 0;
-  std::fill_n(heap->classes_, kClasses, SizeClass{});
+  std::fill_n(heap->runs_, abi::kGcClasses, abi::GcRun{});
+  std::fill_n(heap->classes_, abi::kGcClasses, SizeClass{});
   return heap;
-}
-
-std::uint32_t GcHeap::class_of(std::uint32_t bytes) {
-  if (bytes <= 128) return bytes == 0 ? 0 : (bytes - 1) / 16;
-  if (bytes <= 2048) {
-    const std::uint32_t top = static_cast<std::uint32_t>(std::bit_width(bytes - 1)); // 8 for 129..256
-    return 8 + (top - 8) * 4 + ((bytes - 1) >> (top - 3) & 3);
-  }
-  std::uint32_t which = 24;
-  while (kCellBytes[which] < bytes) ++which;
-  return which;
 }
 
 std::uint64_t GcHeap::largest_object() const {
@@ -74,15 +67,15 @@ bool GcHeap::find_run(std::uint32_t which, std::uint32_t index) {
     in.free_index = in.cells;
     return false;
   }
+  const std::uint32_t cell = abi::kGcCellBytes[which], start = (index << kBlockShift) + kCellsAt;
+  const std::uint32_t most = std::max<std::uint32_t>(abi::kHostPageSize / cell, 1);
   std::uint32_t to = from + 1;
-  while (to < in.cells && !is_allocated(to)) ++to;
-  const std::uint32_t start = (index << kBlockShift) + kCellsAt;
-  SizeClass& size_class = classes_[which];
-  size_class.block = index;
-  size_class.cursor = start + from * kCellBytes[which];
-  size_class.end = start + to * kCellBytes[which];
+  while (to < in.cells && to - from < most && !is_allocated(to)) ++to;
   in.free_index = to; // of the run itself, the cursor tells
-  taken_bytes_ += std::uint64_t{to - from} * kCellBytes[which];
+  classes_[which].block = index;
+  runs_[which] = {start + from * cell, start + to * cell};
+  std::memset(base() + runs_[which].cursor, 0, (to - from) * cell);
+  taken_bytes_ += std::uint64_t{to - from} * cell;
   return true;
 }
 
@@ -95,14 +88,14 @@ bool GcHeap::next_run(std::uint32_t which) {
     size_class.partial = block(index).next;
     if (find_run(which, index)) return true;
   }
-  size_class.block = size_class.cursor = size_class.end = 0;
+  size_class.block = 0;
   const std::uint32_t index = find_free_blocks(1);
   if (index == 0) return false;
   word(index) = {static_cast<std::uint32_t>(Kind::Small), 0};
   Block& fresh = block(index);
   fresh = {};
   fresh.size_class = which;
-  fresh.cells = (kBlockBytes - kCellsAt) / kCellBytes[which];
+  fresh.cells = (kBlockBytes - kCellsAt) / abi::kGcCellBytes[which];
   return find_run(which, index);
 }
 
@@ -134,15 +127,21 @@ std::uint32_t GcHeap::allocate_large(std::uint64_t bytes) {
   return at;
 }
 
+void GcHeap::retire_runs() {
+  for (abi::GcRun& run : runs_) run.cursor = run.end;
+}
+
 // ---- collection ----
 
 // Tells the blocks of runs in use how far these were used.
 void GcHeap::close_runs() {
-  for (std::uint32_t which = 0; which < kClasses; ++which) {
+  for (std::uint32_t which = 0; which < abi::kGcClasses; ++which) {
     SizeClass& size_class = classes_[which];
-    if (size_class.block != 0 && size_class.cursor != size_class.end)
+    abi::GcRun& run = runs_[which];
+    if (run.cursor != run.end)
       block(size_class.block).free_index =
-          (size_class.cursor - (size_class.block << kBlockShift) - kCellsAt) / kCellBytes[which];
+          (run.cursor - (size_class.block << kBlockShift) - kCellsAt) / abi::kGcCellBytes[which];
+    run = {};
     size_class = {};
   }
 }
@@ -170,7 +169,7 @@ void GcHeap::mark(std::uint64_t offset, std::vector<std::uint32_t>& grey) {
   Block& in = block(index);
   const std::uint32_t inside = static_cast<std::uint32_t>(offset) & (kBlockBytes - 1);
   if (inside < kCellsAt) return;
-  const std::uint32_t bytes = kCellBytes[in.size_class], cell = (inside - kCellsAt) / bytes;
+  const std::uint32_t bytes = abi::kGcCellBytes[in.size_class], cell = (inside - kCellsAt) / bytes;
   if (cell >= in.cells) return;
   const std::uint64_t bit = std::uint64_t{1} << cell % 64;
   if (cell >= in.free_index && (in.allocated[cell / 64] & bit) == 0) return;
@@ -192,7 +191,7 @@ void GcHeap::sweep_small(std::uint32_t index) {
     word(index) = {};
     return;
   }
-  live_bytes_ += std::uint64_t{live} * kCellBytes[in.size_class];
+  live_bytes_ += std::uint64_t{live} * abi::kGcCellBytes[in.size_class];
   if (live == in.cells) return;
   in.next = classes_[in.size_class].partial;
   classes_[in.size_class].partial = index;

@@ -5,14 +5,14 @@
 //   GcHeap, block table (one word per block), blocks of kBlockBytes
 //
 // A small block holds cells of one size class behind its header; a large object has blocks of its own. Allocation bumps a
-// cursor through a run of free cells, then looks for the next run: free is what the last collection left unmarked, so
-// that sweeping only turns mark bits into allocation bits.
+// cursor through a run of free cells, then looks for the next run, which is zeroed as it is found (a page at most, for the
+// sake of slots): free is what the last collection left unmarked, so that sweeping only turns mark bits into allocation
+// bits.
 // Used by the thread of the store. Collection is gc_collect.cpp's: here is what an address means, and nothing of roots.
 // Never: runs guest code, moves an object, gives pages back (a store's end or a slot's reset does).
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -24,10 +24,8 @@ namespace cusp::runtime {
 class GcHeap {
 public:
   static constexpr std::uint32_t kBlockShift = 15, kBlockBytes = 1u << kBlockShift;
-  static constexpr std::uint64_t kMaxBytes = std::uint64_t{4} << 30;
-  static constexpr std::uint32_t kFirstBlocks = 8; // open from the start
-  static constexpr std::uint32_t kClasses = 34;
-  static constexpr std::uint32_t kMaxSmall = 16112; // bytes; larger objects have blocks of their own
+  static constexpr std::uint64_t kMaxBytes = (std::uint64_t{4} << 30) - kBlockBytes; // ends have 32 bits too
+  static constexpr std::uint32_t kFirstBlocks = 8;                                   // open from the start
 
   // Address space for a heap that may grow to `most` bytes; whole blocks.
   static std::uint64_t space_for(std::uint64_t most);
@@ -36,17 +34,14 @@ public:
 
   // The offset of `bytes` bytes, zeroed; 0: there is no room among the open blocks, or a collection is due.
   std::uint32_t allocate(std::uint64_t bytes) {
-    if (bytes > kMaxSmall) [[unlikely]]
+    if (bytes > abi::kGcMaxSmall) [[unlikely]]
       return allocate_large(bytes);
-    const std::uint32_t which = class_of(static_cast<std::uint32_t>(bytes));
-    SizeClass& size_class = classes_[which];
-    std::uint32_t at = size_class.cursor;
-    if (at == size_class.end) [[unlikely]] {
-      if (!next_run(which)) return 0;
-      at = size_class.cursor;
-    }
-    size_class.cursor = at + kCellBytes[which];
-    std::memset(base() + at, 0, kCellBytes[which]);
+    const std::uint32_t which = abi::gc_class_of(static_cast<std::uint32_t>(bytes));
+    abi::GcRun& run = runs_[which];
+    if (run.cursor == run.end && !next_run(which)) [[unlikely]]
+      return 0;
+    const std::uint32_t at = run.cursor;
+    run.cursor = at + abi::kGcCellBytes[which];
     return at;
   }
   // As many bytes were allocated since the last collection as were alive then, or more.
@@ -60,6 +55,10 @@ public:
   std::uint64_t committed() const { return committed_; } // bytes from the start, open
   // The largest object that an empty heap could hold.
   std::uint64_t largest_object() const;
+
+  // Takes the rest of all runs as used, until the next collection: guest code was stopped anywhere, perhaps with a cell
+  // half taken.
+  void retire_runs();
 
   // Marking: begin, any number of marks, each followed in time by its objects' references, sweep.
   void begin_marking();
@@ -94,16 +93,10 @@ private:
   static constexpr std::uint32_t kCellsAt = sizeof(Block);
   static_assert(kCellsAt % abi::kGcAlign == 0);
   struct SizeClass {
-    std::uint32_t cursor, end; // of the run in use; equal: none
-    std::uint32_t block;       // that the run is in; 0: none
-    std::uint32_t partial;     // first block of those with free cells
+    std::uint32_t block;   // that the run is in; 0: none
+    std::uint32_t partial; // first block of those with free cells
   };
-  // Four to each doubling; then whole parts of a block, from a thirteenth to a half.
-  static constexpr std::uint32_t kCellBytes[kClasses] = {
-      16,  32,  48,   64,   80,   96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,   640,
-      768, 896, 1024, 1280, 1536, 1792, 2048, 2464, 2928, 3568, 4016, 4592, 5360, 6432, 8048, 10736, 16112};
 
-  static std::uint32_t class_of(std::uint32_t bytes);
   BlockWord& word(std::uint32_t block) { return reinterpret_cast<BlockWord*>(this + 1)[block]; }
   Block& block(std::uint32_t index) {
     return *reinterpret_cast<Block*>(base() + (std::uint64_t{index} << kBlockShift));
@@ -116,12 +109,13 @@ private:
   void sweep_small(std::uint32_t index);
   void close_runs();
 
+  abi::GcRun runs_[abi::kGcClasses]; // first: abi/gc.h
   std::uint64_t committed_, reserved_;
   std::uint64_t taken_bytes_, due_bytes_, live_bytes_;
   std::uint32_t first_block_;
   std::uint32_t free_hint_; // no block before it is free
   std::uint32_t collections_;
-  SizeClass classes_[kClasses];
+  SizeClass classes_[abi::kGcClasses];
 };
 
 } // namespace cusp::runtime

@@ -227,7 +227,7 @@ Result<void> Store::call(const abi::FuncRef& func, abi::ValRaw* values) {
 
 bool Store::call_entry(const void* entry, abi::VmContext* callee, const void* code, abi::ValRaw* values) {
   if (run_guest(state_->execution, entry, callee, code, values)) return true;
-  forget_dead_frames(*this);
+  recover_heap(*this);
   take_trap();
   return false;
 }

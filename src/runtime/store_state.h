@@ -63,9 +63,9 @@ struct Store::State {
   std::vector<std::unique_ptr<void, FreeAligned>> vm_contexts;
 };
 
-// After a trap, when no guest of the store runs: clears what it left on the stack, where the next call's frames would keep dead
-// objects alive with it.
-void forget_dead_frames(Store& store);
+// After a trap: makes the heap fit for use again, and, when no guest of the store runs any more, clears what the trap left on
+// the stack, where the next call's frames would keep dead objects alive with it.
+void recover_heap(Store& store);
 
 // Built-ins (builtins.cpp), one per row of builtins.def.
 extern const void* const kBuiltins[abi::kBuiltinCount];

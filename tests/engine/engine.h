@@ -64,7 +64,7 @@ protected:
   }
 
   base::Result<std::uint64_t> run(runtime::Instance* instance, std::uint32_t func,
-                                   std::vector<std::uint64_t> arguments = {}) {
+                                  std::vector<std::uint64_t> arguments = {}) {
     if (!instance) return base::fail(base::ErrorCode::Internal, "there is no instance");
     std::vector<abi::ValRaw> values(std::max<std::size_t>(arguments.size(), 4));
     for (std::size_t i = 0; i < arguments.size(); ++i) values[i].i64 = arguments[i];
@@ -93,9 +93,8 @@ protected:
   std::unique_ptr<runtime::Store> store_;
 };
 
-inline const auto kEverySetting =
-    testing::Values(EngineSettings{0}, EngineSettings{1}, EngineSettings{2},
-                    EngineSettings{2, artifact::BoundsMode::Explicit});
+inline const auto kEverySetting = testing::Values(EngineSettings{0}, EngineSettings{1}, EngineSettings{2},
+                                                  EngineSettings{2, artifact::BoundsMode::Explicit});
 
 inline std::string setting_name(const testing::TestParamInfo<EngineSettings>& info) {
   return "O" + std::to_string(info.param.opt_level) +

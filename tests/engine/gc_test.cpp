@@ -46,12 +46,12 @@ Bytes locals(std::uint8_t nodes, std::uint8_t integers) {
 
 TEST_P(Gc, AListSurvivesWhatIsMadeBesideIt) {
   Nodes m;
-  auto f = m.func_with(Nodes::kI32ToI32, locals(1, 1),
-                       Nodes::loop_down(0, Nodes::garbage(20) + local_get(0) + local_get(1) +
-                                               struct_new(Nodes::kNode) + local_set(1)) +
-                           loop() + local_get(1) + ref_is_null() + if_() + local_get(2) + return_() + end() +
-                           local_get(2) + local_get(1) + struct_get(Nodes::kNode, 0) + i32_add() + local_set(2) +
-                           local_get(1) + struct_get(Nodes::kNode, 1) + local_set(1) + br(0) + end() + unreachable());
+  auto f = m.func_with(
+      Nodes::kI32ToI32, locals(1, 1),
+      Nodes::loop_down(0, Nodes::garbage(20) + local_get(0) + local_get(1) + struct_new(Nodes::kNode) + local_set(1)) +
+          loop() + local_get(1) + ref_is_null() + if_() + local_get(2) + return_() + end() + local_get(2) +
+          local_get(1) + struct_get(Nodes::kNode, 0) + i32_add() + local_set(2) + local_get(1) +
+          struct_get(Nodes::kNode, 1) + local_set(1) + br(0) + end() + unreachable());
   auto* instance = instantiate(m);
   EXPECT_EQ(run_i32(instance, f, {50'000}), 50'000u * 50'001u / 2);
   EXPECT_EQ(run_i32(instance, f, {50'000}), 50'000u * 50'001u / 2); // the first list makes room
@@ -68,11 +68,13 @@ TEST_P(Gc, ATreeBuiltByRecursionIsWhole) {
   const Bytes less = local_get(0) + i32_const(1) + i32_sub();
   Bytes garbage;
   for (int i = 0; i < 4; ++i) garbage += struct_new_default(0) + drop();
-  auto make = m.func_with(1, {0}, garbage + local_get(0) + i32_eqz() + if_() + struct_new_default(0) + return_() +
-                                      end() + less + call(0) + less + call(0) + struct_new(0));
-  auto count = m.func_with(2, {0}, local_get(0) + ref_is_null() + if_() + i32_const(0) + return_() + end() +
-                                       local_get(0) + struct_get(0, 0) + call(1) + local_get(0) + struct_get(0, 1) +
-                                       call(1) + i32_add() + i32_const(1) + i32_add());
+  auto make = m.func_with(1, {0},
+                          garbage + local_get(0) + i32_eqz() + if_() + struct_new_default(0) + return_() + end() +
+                              less + call(0) + less + call(0) + struct_new(0));
+  auto count = m.func_with(2, {0},
+                           local_get(0) + ref_is_null() + if_() + i32_const(0) + return_() + end() + local_get(0) +
+                               struct_get(0, 0) + call(1) + local_get(0) + struct_get(0, 1) + call(1) + i32_add() +
+                               i32_const(1) + i32_add());
   ASSERT_EQ(make, 0u);
   ASSERT_EQ(count, 1u);
   auto f = m.func(whole, local_get(0) + call(make) + call(count));
@@ -85,16 +87,16 @@ TEST_P(Gc, AnArrayIsReadWhileOthersAreMade) {
   Nodes m;
   // n nodes in an array (local 1 is scratch, 3: index, 4: sum); then they are read, backwards, beside garbage
   const Bytes array_local{3, 1, kRefNull, Nodes::kNode, 1, kRefNull, Nodes::kArray, 2, kI32};
-  auto f = m.func_with(
-      Nodes::kI32ToI32, array_local,
-      local_get(0) + array_new_default(Nodes::kArray) + local_set(2) + local_get(0) + local_set(3) +
-          Nodes::loop_down(3, local_get(2) + local_get(3) + i32_const(1) + i32_sub() + local_get(3) + Nodes::null() +
-                                  struct_new(Nodes::kNode) + array_set(Nodes::kArray)) +
-          local_get(2) + array_len() + local_set(3) +
-          Nodes::loop_down(3, Nodes::garbage(30) + local_get(2) + local_get(3) + i32_const(1) + i32_sub() +
-                                  array_get(Nodes::kArray) + struct_get(Nodes::kNode, 0) + local_get(4) + i32_add() +
-                                  local_set(4)) +
-          local_get(4));
+  auto f =
+      m.func_with(Nodes::kI32ToI32, array_local,
+                  local_get(0) + array_new_default(Nodes::kArray) + local_set(2) + local_get(0) + local_set(3) +
+                      Nodes::loop_down(3, local_get(2) + local_get(3) + i32_const(1) + i32_sub() + local_get(3) +
+                                              Nodes::null() + struct_new(Nodes::kNode) + array_set(Nodes::kArray)) +
+                      local_get(2) + array_len() + local_set(3) +
+                      Nodes::loop_down(3, Nodes::garbage(30) + local_get(2) + local_get(3) + i32_const(1) + i32_sub() +
+                                              array_get(Nodes::kArray) + struct_get(Nodes::kNode, 0) + local_get(4) +
+                                              i32_add() + local_set(4)) +
+                      local_get(4));
   auto* instance = instantiate(m);
   EXPECT_EQ(run_i32(instance, f, {20'000}), 20'000u * 20'001u / 2);
 }
@@ -109,9 +111,9 @@ TEST_P(Gc, ResultsBeyondRegistersAreReferencesToo) {
   auto five = m.func_with(4, {0}, make);
   Bytes take = call(five), sum;
   for (std::uint32_t i = 1; i <= 5; ++i) take += local_set(i);
-  for (std::uint32_t i = 1; i <= 5; ++i) sum += local_get(i) + struct_get(Nodes::kNode, 0) + (i > 1 ? i32_add() : Bytes{});
-  auto f = m.func_with(Nodes::kI32ToI32, locals(5, 0),
-                       take + Nodes::loop_down(0, Nodes::garbage(50)) + sum);
+  for (std::uint32_t i = 1; i <= 5; ++i)
+    sum += local_get(i) + struct_get(Nodes::kNode, 0) + (i > 1 ? i32_add() : Bytes{});
+  auto f = m.func_with(Nodes::kI32ToI32, locals(5, 0), take + Nodes::loop_down(0, Nodes::garbage(50)) + sum);
   EXPECT_EQ(run_i32(instantiate(m), f, {20'000}), 31u);
 }
 
@@ -123,11 +125,10 @@ TEST_P(Gc, GlobalsTablesAndSegmentsKeepWhatTheyHold) {
   m.elem(Bytes{5, kRefNull, Nodes::kNode, 1} + i32_const(4) + Nodes::null() + struct_new(Nodes::kNode) + end());
   auto set = m.func(Nodes::kGivesI32, i32_const(3) + i32_const(2) + Nodes::null() + struct_new(Nodes::kNode) +
                                           table_set(0) + i32_const(0));
-  auto get = m.func(Nodes::kGivesI32,
-                    global_get(0) + struct_get(Nodes::kNode, 0) + i32_const(3) + table_get(0) +
-                        struct_get(Nodes::kNode, 0) + i32_add() + i32_const(0) + i32_const(1) +
-                        array_new_elem(Nodes::kArray, 0) + i32_const(0) + array_get(Nodes::kArray) +
-                        struct_get(Nodes::kNode, 0) + i32_add());
+  auto get = m.func(Nodes::kGivesI32, global_get(0) + struct_get(Nodes::kNode, 0) + i32_const(3) + table_get(0) +
+                                          struct_get(Nodes::kNode, 0) + i32_add() + i32_const(0) + i32_const(1) +
+                                          array_new_elem(Nodes::kArray, 0) + i32_const(0) + array_get(Nodes::kArray) +
+                                          struct_get(Nodes::kNode, 0) + i32_add());
   auto churn = m.func(Nodes::kI32ToI32, Nodes::loop_down(0, Nodes::garbage(100)) + i32_const(0));
   auto* instance = instantiate(m);
   run_i32(instance, set);
@@ -143,8 +144,7 @@ TEST_P(Gc, HostReferencesComeBackAsTheyWent) {
   m.raw_type({kStructOf, 1, kAnyref, kMut});
   m.raw_type({kFuncOf, 1, kExternref, 1, kExternref});
   // Through a field of an object, with two megabytes of garbage in between.
-  Bytes churn = i32_const(100'000) + local_set(2) +
-                Nodes::loop_down(2, struct_new_default(0) + drop());
+  Bytes churn = i32_const(100'000) + local_set(2) + Nodes::loop_down(2, struct_new_default(0) + drop());
   auto f = m.func_with(1, Bytes{2, 1, kRefNull, 0, 1, kI32},
                        local_get(0) + any_convert_extern() + struct_new(0) + local_set(1) + churn + local_get(1) +
                            struct_get(0, 0) + extern_convert_any());
@@ -185,9 +185,9 @@ TEST_P(Gc, NullAndBoundsAreExact) {
                                               array_get(Nodes::kArray) + ref_is_null());
   auto fill = m.func(Nodes::kI32ToI32, i32_const(3) + array_new_default(Nodes::kArray) + local_get(0) + Nodes::null() +
                                            i32_const(2) + array_fill(Nodes::kArray) + i32_const(1));
-  auto copy = m.func(Nodes::kI32ToI32, i32_const(3) + array_new_default(Nodes::kArray) + local_get(0) +
-                                           i32_const(3) + array_new_default(Nodes::kArray) + i32_const(0) +
-                                           i32_const(2) + array_copy(Nodes::kArray, Nodes::kArray) + i32_const(1));
+  auto copy = m.func(Nodes::kI32ToI32, i32_const(3) + array_new_default(Nodes::kArray) + local_get(0) + i32_const(3) +
+                                           array_new_default(Nodes::kArray) + i32_const(0) + i32_const(2) +
+                                           array_copy(Nodes::kArray, Nodes::kArray) + i32_const(1));
   auto* instance = instantiate(m);
   expect_trap(instance, field, abi::Trap::NullReference);
   expect_trap(instance, length, abi::Trap::NullReference);
@@ -295,16 +295,16 @@ TEST_P(Gc, ASlotIsPutBackExactly) {
   Nodes m;
   m.global(Bytes{kRefNull, Nodes::kNode}, true, i32_const(100) + Nodes::null() + struct_new(Nodes::kNode));
   // Adds its argument to the node in the global, puts a new one in front, and makes garbage.
-  auto f = m.func(Nodes::kI32ToI32, global_get(0) + global_get(0) + struct_get(Nodes::kNode, 0) + local_get(0) +
-                                        i32_add() + struct_set(Nodes::kNode, 0) + global_get(0) +
-                                        struct_get(Nodes::kNode, 0) + global_get(0) + struct_new(Nodes::kNode) +
-                                        global_set(0) + global_get(0) + struct_get(Nodes::kNode, 0) +
-                                        Nodes::loop_down(0, Nodes::garbage(100)));
+  auto f =
+      m.func(Nodes::kI32ToI32, global_get(0) + global_get(0) + struct_get(Nodes::kNode, 0) + local_get(0) + i32_add() +
+                                   struct_set(Nodes::kNode, 0) + global_get(0) + struct_get(Nodes::kNode, 0) +
+                                   global_get(0) + struct_new(Nodes::kNode) + global_set(0) + global_get(0) +
+                                   struct_get(Nodes::kNode, 0) + Nodes::loop_down(0, Nodes::garbage(100)));
   auto code = compile_and_load(m.bytes(), GetParam());
   ASSERT_TRUE(code);
   const std::uint32_t modules[] = {0};
-  for (auto tracking : {runtime::WriteTracking::Automatic, runtime::WriteTracking::Mprotect,
-                        runtime::WriteTracking::Scan}) {
+  for (auto tracking :
+       {runtime::WriteTracking::Automatic, runtime::WriteTracking::Mprotect, runtime::WriteTracking::Scan}) {
     runtime::SlotOptions options;
     options.limits.memory_bytes = std::uint64_t{8} << 20;
     options.tracking = tracking;

@@ -75,8 +75,8 @@ TEST_F(GcHeapTest, AnyAddressInsideLeadsToTheObject) {
 TEST_F(GcHeapTest, OtherWordsLeadNowhere) {
   const std::uint32_t object = allocate(16);
   const std::uint64_t block = object >> GcHeap::kBlockShift << GcHeap::kBlockShift;
-  EXPECT_EQ(keep({0, 1, 8, block, block + 8, object + 16u, heap_->committed(), heap_->committed() - 1, ~std::uint64_t{0},
-                  std::uint64_t{object} << 32 | object}),
+  EXPECT_EQ(keep({0, 1, 8, block, block + 8, object + 16u, heap_->committed(), heap_->committed() - 1,
+                  ~std::uint64_t{0}, std::uint64_t{object} << 32 | object}),
             0u);
 }
 
@@ -133,6 +133,15 @@ TEST_F(GcHeapTest, BytesPutBackAreTheHeapPutBack) {
   EXPECT_EQ(allocate(32), next);
   EXPECT_EQ(allocate(150'000), large);
   EXPECT_EQ(keep({kept[7], kept[999]}), 2u);
+}
+
+TEST_F(GcHeapTest, RetiredCellsAreFoundByTheNextCollection) {
+  const std::uint32_t first = allocate(16);
+  heap_->retire_runs();
+  const std::uint32_t second = allocate(16);
+  EXPECT_NE(second, first + 16);
+  keep({first});
+  EXPECT_EQ(allocate(16), first + 16);
 }
 
 // Random sizes, random survivors: nothing that is kept changes.

@@ -101,7 +101,7 @@ TEST(TypeRegistry, ShapesSayWhereReferencesAre) {
   type.members.push_back({ValType::i32().raw(), abi::GcStorage::I8, false});
   auto ids = intern({type});
   const GcShape& shape = *shape_of(ids[0]);
-  EXPECT_EQ(shape.any, std::vector<std::uint32_t>{8});     // behind the id and an i32
+  EXPECT_EQ(shape.any, std::vector<std::uint32_t>{8});      // behind the id and an i32
   EXPECT_EQ(shape.externs, std::vector<std::uint32_t>{16}); // aligned
   EXPECT_EQ(shape.size, 25u);
 }

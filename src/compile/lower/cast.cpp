@@ -94,7 +94,7 @@ llvm::Value* FunctionLowering::is_instance(Value* reference, wasm::ValType from,
     } else {
       if (is_one_of(from.heap(), {AbstractHeapType::Any, AbstractHeapType::Eq, AbstractHeapType::I31}))
         decide(is_i31, is_one_of(heap, {AbstractHeapType::Eq}));
-      answer = object_is(group_.load_invariant(ir, types.i32, object_field(reference, 0)), heap);
+      answer = object_is(object_type(reference), heap);
     }
   }
   result->addIncoming(answer, ir.GetInsertBlock());
@@ -175,7 +175,7 @@ void FunctionLowering::on_ExternConvertAny(const wasm::OpContext& op, const wasm
   };
   decide(ir.CreateIsNull(reference), ir.getInt64(0));
   decide(ir.CreateTrunc(reference, types.i1), tagged);
-  Value* id = group_.load_invariant(ir, types.i32, object_field(reference, 0));
+  Value* id = object_type(reference);
   decide(ir.CreateICmpNE(id, ir.getInt32(abi::kExternBoxId)), tagged);
   Value* value = group_.load_invariant(ir, types.i64, object_field(reference, offsetof(abi::GcExternBox, value)));
   result->addIncoming(value, ir.GetInsertBlock());

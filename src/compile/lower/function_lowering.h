@@ -235,7 +235,11 @@ private:
 
   // Objects (gc.cpp) and what type they are of (cast.cpp).
   void trap_if_null(Value* reference, bool nullable);
+  Value* gc_heap();
   Value* object_field(Value* reference, std::uint64_t offset);
+  Value* object_type(Value* reference);
+  Value* new_struct(wasm::TypeIndex type);
+  void push_whole(Value* object);
   Value* type_id(wasm::TypeIndex type);
   Value* new_array(wasm::TypeIndex type, Value* length);
   Value* array_length(Value* array);

@@ -1,8 +1,10 @@
 // Structures and arrays (spec 4.4.12, 4.4.13; abi/gc.h). Fields and elements are loads and stores at the heap's base plus
 // the zero-extended reference; null is an explicit comparison where the operand's type leaves it open, which LLVM drops
-// when another one stands before it. Objects are made by built-ins: the stores that fill them follow with nothing in
-// between that could collect.
-// A header says the same for as long as its reference lives, and nothing else leads to it: its loads are invariant.
+// when another one stands before it. A structure takes the next cell of its size's run, and a built-in makes it where the
+// run is at its end, as it makes all arrays; the stores that fill an object follow with nothing in between that could
+// collect.
+// An array's length says the same for as long as its reference lives, and only built-ins write it: its loads are
+// invariant.
 #include "compile/lower/function_lowering.h"
 
 namespace cusp::compile {
@@ -70,15 +72,25 @@ void FunctionLowering::trap_if_null(Value* reference, bool nullable) {
   if (nullable) trap_if(ir.CreateIsNull(reference), abi::Trap::NullReference);
 }
 
+llvm::Value* FunctionLowering::gc_heap() {
+  if (gc_heap_) return gc_heap_;
+  llvm::IRBuilder<> entry = at_entry();
+  gc_heap_ = group_.load_invariant(entry, types.ptr, group_.field(entry, vmctx_, offsetof(abi::VmContext, gc_heap)));
+  return gc_heap_;
+}
+
 // REQUIRES: the reference leads to an object. (Zero-extended: a sign-extended one would leave the heap.)
 llvm::Value* FunctionLowering::object_field(Value* reference, std::uint64_t offset) {
-  if (!gc_heap_) {
-    llvm::IRBuilder<> entry = at_entry();
-    gc_heap_ = group_.load_invariant(entry, types.ptr, group_.field(entry, vmctx_, offsetof(abi::VmContext, gc_heap)));
-  }
   const auto no_wrap = llvm::GEPNoWrapFlags::noUnsignedWrap();
-  Value* object = ir.CreatePtrAdd(gc_heap_, to_i64(reference), "", no_wrap);
+  Value* object = ir.CreatePtrAdd(gc_heap(), to_i64(reference), "", no_wrap);
   return offset == 0 ? object : ir.CreatePtrAdd(object, ir.getInt64(offset), "", no_wrap);
+}
+
+llvm::Value* FunctionLowering::object_type(Value* reference) {
+  Value* at = object_field(reference, offsetof(abi::GcHeader, type_id));
+  llvm::LoadInst* load = ir.CreateAlignedLoad(types.i32, at, llvm::Align(4));
+  load->setMetadata(llvm::LLVMContext::MD_tbaa, tags.header());
+  return load;
 }
 
 llvm::Value* FunctionLowering::load_storage(Value* address, abi::GcStorage storage, bool is_signed, llvm::MDNode* tag) {
@@ -97,16 +109,56 @@ void FunctionLowering::store_storage(Value* value, Value* address, abi::GcStorag
 
 // ---- structures ----
 
+llvm::Value* FunctionLowering::new_struct(wasm::TypeIndex type) {
+  abi::GcStructLayout layout;
+  for (const wasm::FieldType& field : fields_of(group_.wasm, type)) layout.add(storage_of(group_.wasm, field));
+  Value* id = type_id(type);
+  auto by_builtin = [&] { return call_builtin(abi::Builtin::gc_struct_new, {id, ir.getInt32(layout.size())}); };
+  if (layout.size() > abi::kGcMaxSmall) return by_builtin();
+
+  const std::uint32_t which = abi::gc_class_of(layout.size());
+  auto part = [&](std::uint64_t offset) { return group_.field(ir, gc_heap(), which * sizeof(abi::GcRun) + offset); };
+  auto word = [&](std::uint64_t offset) {
+    llvm::LoadInst* load = ir.CreateAlignedLoad(types.i32, part(offset), llvm::Align(4));
+    load->setMetadata(llvm::LLVMContext::MD_tbaa, tags.gc_run());
+    return load;
+  };
+  Value* cursor = word(offsetof(abi::GcRun, cursor));
+  Value* is_at_end = ir.CreateICmpEQ(cursor, word(offsetof(abi::GcRun, end)));
+  llvm::BasicBlock *slow = new_block(), *fast = new_block(), *done = new_block();
+  ir.CreateCondBr(is_at_end, slow, fast, tags.unlikely());
+  place(slow);
+  Value* made = by_builtin();
+  ir.CreateBr(done);
+  place(fast);
+  Value* next = ir.CreateAdd(cursor, ir.getInt32(abi::kGcCellBytes[which]));
+  ir.CreateAlignedStore(next, part(offsetof(abi::GcRun, cursor)), llvm::Align(4))
+      ->setMetadata(llvm::LLVMContext::MD_tbaa, tags.gc_run());
+  ir.CreateAlignedStore(id, object_field(cursor, offsetof(abi::GcHeader, type_id)), llvm::Align(4))
+      ->setMetadata(llvm::LLVMContext::MD_tbaa, tags.header());
+  ir.CreateBr(done);
+  place(done);
+  llvm::PHINode* object = ir.CreatePHI(types.i32, 2);
+  object->addIncoming(made, slow);
+  object->addIncoming(cursor, fast);
+  return object;
+}
+
+// A fault or the timer may end guest code between any two instructions, and the store lives on: an object must be whole
+// before the code that makes it visible. The fence is no instruction; it keeps the optimiser from moving stores over it.
+void FunctionLowering::push_whole(Value* object) {
+  ir.CreateFence(llvm::AtomicOrdering::Release, llvm::SyncScope::SingleThread);
+  push(object);
+}
+
 void FunctionLowering::on_StructNewDefault(const wasm::OpContext& op, const wasm::TypeImm& imm) {
   locate(op);
-  abi::GcStructLayout layout;
-  for (const wasm::FieldType& field : fields_of(group_.wasm, imm.type)) layout.add(storage_of(group_.wasm, field));
-  push(call_builtin(abi::Builtin::gc_struct_new, {type_id(imm.type), ir.getInt32(layout.size())}));
+  push_whole(new_struct(imm.type));
 }
 
 void FunctionLowering::on_StructNew(const wasm::OpContext& op, const wasm::TypeImm& imm) {
-  on_StructNewDefault(op, imm);
-  Value* object = pop();
+  locate(op);
+  Value* object = new_struct(imm.type);
   std::span<const wasm::FieldType> fields = fields_of(group_.wasm, imm.type);
   const std::size_t first = stack_.size() - fields.size();
   abi::GcStructLayout layout;
@@ -117,7 +169,7 @@ void FunctionLowering::on_StructNew(const wasm::OpContext& op, const wasm::TypeI
     store_storage(stack_[first + i], object_field(object, offset), storage, field_tag(tags, group_.wasm, imm.type, i));
   }
   stack_.truncate(first);
-  push(object);
+  push_whole(object);
 }
 
 void FunctionLowering::on_StructGet(const wasm::OpContext& op, const wasm::FieldImm& imm) {
@@ -188,7 +240,7 @@ void FunctionLowering::on_ArrayNew(const wasm::OpContext& op, const wasm::TypeIm
   Value* value = pop();
   Value* array = new_array(imm.type, length);
   if (!is_zero(value)) fill_elements(array, ir.getInt32(0), length, value, storage_of_element(group_.wasm, imm.type));
-  push(array);
+  push_whole(array);
 }
 
 void FunctionLowering::on_ArrayNewDefault(const wasm::OpContext& op, const wasm::TypeImm& imm) {
@@ -206,7 +258,7 @@ void FunctionLowering::on_ArrayNewFixed(const wasm::OpContext& op, const wasm::A
       store_storage(stack_[first + i], element_address(array, ir.getInt32(i), storage), storage,
                     tags.elements(storage));
   stack_.truncate(first);
-  push(array);
+  push_whole(array);
 }
 
 void FunctionLowering::on_ArrayNewData(const wasm::OpContext& op, const wasm::ArrayDataImm& imm) {

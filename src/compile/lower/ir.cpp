@@ -19,6 +19,8 @@ AccessTags::AccessTags(llvm::LLVMContext& context) : builder_(context) {
   record_ = leaf("record");
   results_ = leaf("results");
   imported_memory_ = leaf("imported memory");
+  header_ = leaf("header");
+  gc_run_ = leaf("run");
   invariant_ = llvm::MDNode::get(context, {});
   unlikely_ = builder_.createUnlikelyBranchWeights();
 }

@@ -6,7 +6,7 @@
 // one tag. A module's own memories are distinct from each other and from imported ones; two imports may be the same
 // object, so that all imported memories share a tag, and so do imported globals and all table elements. An object has
 // one type for as long as a reference to it lives, so that fields of unrelated structure types are distinct, and so are
-// elements of arrays that are kept in different ways. Only built-ins write headers.
+// elements of arrays that are kept in different ways.
 #pragma once
 
 #include <llvm/IR/DebugInfoMetadata.h>
@@ -41,6 +41,8 @@ public:
   llvm::MDNode* results() const { return results_; } // the area for results beyond registers
   llvm::MDNode* imported_memory() const { return imported_memory_; }
   llvm::MDNode* memory(std::uint32_t defined);
+  llvm::MDNode* header() const { return header_; } // of objects
+  llvm::MDNode* gc_run() const { return gc_run_; } // abi::GcRun
   // A field of a structure type: `owner` is the outermost supertype that has it.
   llvm::MDNode* field(std::uint32_t owner, std::uint32_t index);
   llvm::MDNode* elements(abi::GcStorage storage);        // of arrays
@@ -52,7 +54,8 @@ private:
 
   llvm::MDBuilder builder_;
   llvm::MDNode* root_;
-  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *imported_memory_, *invariant_, *unlikely_;
+  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *imported_memory_, *header_, *gc_run_,
+      *invariant_, *unlikely_;
   llvm::SmallVector<llvm::MDNode*, 4> memories_;
   llvm::DenseMap<std::pair<std::uint32_t, std::uint32_t>, llvm::MDNode*> fields_;
   llvm::MDNode* elements_[static_cast<unsigned>(abi::GcStorage::Exn) + 1] = {};
