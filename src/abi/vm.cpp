@@ -36,6 +36,9 @@ std::uint64_t abi_hash() {
         std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)},
         std::uint64_t{sizeof(TypeRecord)}, std::uint64_t{kGcAlign}, std::uint64_t{GcStructLayout().size()}})
     hash = fnv(hash, word);
+  for (std::uint32_t bytes : kGcCellBytes) hash = fnv(hash, bytes);
+  for (unsigned i = 0; i <= static_cast<unsigned>(GcStorage::Exn); ++i)
+    hash = fnv(hash, storage_size(static_cast<GcStorage>(i)));
   return hash;
 }
 

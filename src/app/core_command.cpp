@@ -27,17 +27,38 @@ std::uint32_t give_zeros(abi::HostFunc* host, abi::ValRaw* values) {
   return 0;
 }
 
-// What an import of this module gets when nobody provides it.
-runtime::Extern default_import(runtime::Store& store, const artifact::ModuleMeta& meta,
-                               const artifact::ImportMeta& import) {
+// Zero and null will do for it.
+bool has_default(const artifact::ModuleMeta& meta, const artifact::ImportMeta& import) {
+  auto is_defaultable = [](std::uint32_t raw) { return wasm::ValType::from_raw(raw).is_defaultable(); };
   switch (import.kind) {
-  case artifact::ExternKind::Table: return store.add_table(meta.tables[import.index]);
+  case artifact::ExternKind::Table: return is_defaultable(meta.tables[import.index].element_type);
+  case artifact::ExternKind::Global: return is_defaultable(meta.globals[import.index].type);
+  case artifact::ExternKind::Func: return std::ranges::all_of(meta.func_type(import.index).results, is_defaultable);
+  default: return true;
+  }
+}
+
+// What an import of this module gets when nobody provides it. REQUIRES: has_default()
+runtime::Extern default_import(runtime::Store& store, const runtime::Code& code, const artifact::ImportMeta& import) {
+  const artifact::ModuleMeta& meta = code.module(0);
+  auto ids = code.type_ids(0);
+  switch (import.kind) {
+  case artifact::ExternKind::Table: {
+    artifact::TableMeta table = meta.tables[import.index];
+    table.element_type = runtime::canonical_value(table.element_type, ids);
+    return store.add_table(table);
+  }
   case artifact::ExternKind::Memory: return store.add_memory(meta.memories[import.index]);
-  case artifact::ExternKind::Global: return store.add_global(meta.globals[import.index], abi::ValRaw{});
+  case artifact::ExternKind::Global: {
+    artifact::GlobalMeta global = meta.globals[import.index];
+    global.type = runtime::canonical_value(global.type, ids);
+    return store.add_global(global, abi::ValRaw{});
+  }
   default: break;
   }
-  const artifact::FuncTypeMeta& type = meta.func_type(import.index);
-  return runtime::ExternFunc{store.add_host_func(type, give_zeros, reinterpret_cast<void*>(type.results.size()))};
+  const std::uint32_t type = meta.func_types[import.index];
+  return runtime::ExternFunc{
+      store.add_host_func(ids[type], give_zeros, reinterpret_cast<void*>(meta.types[type].func.results.size()))};
 }
 
 struct TrappingImport {
@@ -137,7 +158,8 @@ private:
       const bool is_func = import.kind == artifact::ExternKind::Func;
       const runtime::HostModule* wasi = is_func ? wasi::preview1::host_module(import.module) : nullptr;
       if (auto given = wasi ? wasi->bind(*store_, import.name) : std::nullopt) imports.push_back(*given);
-      else if (options_.link.default_missing) imports.push_back(default_import(*store_, meta_, import));
+      else if (options_.link.default_missing && has_default(meta_, import))
+        imports.push_back(default_import(*store_, *code_, import));
       else if (options_.link.trap_missing && is_func) imports.push_back(trapping_import(import));
       else missing += fmt::format("\n  {}.{}", import.module, import.name);
     }
@@ -149,7 +171,7 @@ private:
     trapping_.push_back(std::make_unique<TrappingImport>(
         store_.get(), fmt::format("unknown import {}.{} was called", import.module, import.name)));
     return runtime::ExternFunc{
-        store_->add_host_func(meta_.func_type(import.index), trap_always, trapping_.back().get())};
+        store_->add_host_func(code_->type_ids(0)[meta_.func_types[import.index]], trap_always, trapping_.back().get())};
   }
 
   const artifact::ExportMeta* exported_function(std::string_view name) const {

@@ -79,17 +79,17 @@ bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, s
   return true;
 }
 
+void give_way(Store& store) {
+  Execution& execution = store.state().execution;
+  if (execution.interrupted && interruption_due(execution)) [[unlikely]]
+    raise_trap(abi::Trap::Timeout);
+}
+
 namespace {
 
 using abi::VmContext;
 
-// A guest that spends its time in bulk operations is hardly ever found in its own code: they look for the timer's note themselves, at
-// their end and between pieces.
-void give_way(VmContext* vmctx) {
-  Execution& execution = store_of(vmctx).state().execution;
-  if (execution.interrupted && interruption_due(execution)) [[unlikely]]
-    raise_trap(abi::Trap::Timeout);
-}
+void give_way(VmContext* vmctx) { runtime::give_way(store_of(vmctx)); }
 
 constexpr std::uint64_t kPiece = 1 << 20; // about as long as a host call takes; a memory of 4 GiB takes a second
 

@@ -18,13 +18,6 @@ bool grow_heap(Store& store, GcHeap& heap, std::uint64_t bytes) {
   return true;
 }
 
-// A guest that does little but make objects is seldom found in its own code: its deadline and the turns of others come here.
-void give_way(Store& store) {
-  Execution& execution = store.state().execution;
-  if (execution.interrupted && interruption_due(execution)) [[unlikely]]
-    raise_trap(abi::Trap::Timeout);
-}
-
 [[gnu::noinline]] std::uint32_t allocate_slowly(Store& store, std::uint64_t bytes, Allocation by) {
   GcHeap& heap = *store.state().gc_heap;
   if (bytes > heap.largest_object()) return 0;

@@ -176,14 +176,14 @@ Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint
   return result;
 }
 
-abi::FuncRef* Store::add_host_func(const artifact::FuncTypeMeta& type,
-                                   std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment) {
+abi::FuncRef* Store::add_host_func(std::uint32_t type_id, std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*),
+                                   void* environment) {
   HostFuncRecord& record = state_->host_funcs.emplace_back();
   record.host = {call_host_function, kBuiltins, environment, nullptr};
   record.function = function;
   record.store = this;
   auto at = static_cast<std::int64_t>(reinterpret_cast<std::uint64_t>(&record.host) - state_->store_base);
-  record.ref = {nullptr, at, intern_type(type), kHostFuncRef};
+  record.ref = {nullptr, at, type_id, kHostFuncRef};
   return &record.ref;
 }
 

@@ -112,8 +112,14 @@ public:
 
   // A host function of the given core type. `function` as in abi::HostFunc; bind.h makes both from a C++ signature. When an importing instance
   // is linked, it gets the host stub of its module, and a HostFunc of its own that names it as owner.
+  // By the process-wide id of its type, or by a type that names no type of a module.
+  abi::FuncRef* add_host_func(std::uint32_t type_id, std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*),
+                              void* environment);
   abi::FuncRef* add_host_func(const artifact::FuncTypeMeta& type,
-                              std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment);
+                              std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*), void* environment) {
+    return add_host_func(intern_type(type), function, environment);
+  }
+  // Types in `meta` are canonical (type_registry.h).
   Extern add_table(const artifact::TableMeta& meta);
   Extern add_memory(const artifact::MemoryMeta& meta);
   Extern add_global(const artifact::GlobalMeta& meta, abi::ValRaw value);

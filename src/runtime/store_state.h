@@ -67,6 +67,10 @@ struct Store::State {
 // the stack, where the next call's frames would keep dead objects alive with it.
 void recover_heap(Store& store);
 
+// A guest that spends its time in built-ins is hardly ever found in its own code: they look for the timer's note themselves, at
+// their end and between pieces. Ends the guest when its time is up.
+void give_way(Store& store);
+
 // Built-ins (builtins.cpp), one per row of builtins.def.
 extern const void* const kBuiltins[abi::kBuiltinCount];
 

@@ -122,7 +122,7 @@ TEST_P(Gc, GlobalsTablesAndSegmentsKeepWhatTheyHold) {
   m.global(Bytes{kRefNull, Nodes::kNode}, true, i32_const(1) + Nodes::null() + struct_new(Nodes::kNode));
   m.raw_table(Bytes{kRefNull, Nodes::kNode, 0, 4});
   // A passive segment of one node with the value 4.
-  m.elem(Bytes{5, kRefNull, Nodes::kNode, 1} + i32_const(4) + Nodes::null() + struct_new(Nodes::kNode) + end());
+  m.raw_elem(Bytes{5, kRefNull, Nodes::kNode, 1} + i32_const(4) + Nodes::null() + struct_new(Nodes::kNode) + end());
   auto set = m.func(Nodes::kGivesI32, i32_const(3) + i32_const(2) + Nodes::null() + struct_new(Nodes::kNode) +
                                           table_set(0) + i32_const(0));
   auto get = m.func(Nodes::kGivesI32, global_get(0) + struct_get(Nodes::kNode, 0) + i32_const(3) + table_get(0) +
@@ -267,7 +267,7 @@ TEST_P(Gc, IndirectCallsTakeSubtypes) {
   types(user);
   user.import_func(0); // a supertype will do
   user.table(1);
-  user.elem(Bytes{0} + i32_const(0) + end() + Bytes{1, 0});
+  user.raw_elem(Bytes{0} + i32_const(0) + end() + Bytes{1, 0});
   auto as_super = user.func(2, i32_const(0) + call_indirect(0));
   auto as_sub = user.func(2, i32_const(0) + call_indirect(1));
   auto as_final = user.func(2, i32_const(0) + call_indirect(2));

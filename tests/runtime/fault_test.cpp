@@ -249,7 +249,7 @@ TEST_F(Faults, AnArtifactThatShrinksEndsItsGuest) {
     auto store = must(runtime::Store::create({}), "store");
     const artifact::ModuleMeta& meta = cut.code()->module(0);
     runtime::Extern host = runtime::ExternFunc{store->add_host_func(
-        meta.types[meta.func_types[0]], [](abi::HostFunc*, abi::ValRaw*) { return std::uint32_t{0}; }, nullptr)};
+        meta.func_type(0), [](abi::HostFunc*, abi::ValRaw*) { return std::uint32_t{0}; }, nullptr)};
     runtime::Instance* instance = must(store->instantiate(cut.code(), 0, std::span(&host, 1)), "instance");
     auto peek = [&](std::uint32_t at) {
       abi::ValRaw values[1]{};

@@ -84,7 +84,7 @@ public:
     host->function = call_host;
     host->environment = this;
     const artifact::ModuleMeta& meta = kit_code()->module(0);
-    const runtime::Extern import = slot_->host_func(host, meta.types[meta.func_types[0]]);
+    const runtime::Extern import = slot_->host_func(host, meta.func_type(0));
     EXPECT_TRUE(slot_->instantiate_core(0, std::span(&import, 1)).has_value());
     auto sealed = slot_->seal();
     EXPECT_TRUE(sealed.has_value()) << sealed.error().to_string();

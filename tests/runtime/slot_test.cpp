@@ -207,7 +207,7 @@ TEST_P(Slots, AMemoryBeyondTheLimitIsRefused) {
     auto slot = must(Slot::create(KitSlot::layout(GetParam(), limits)), "slot");
     auto* host = reinterpret_cast<abi::HostFunc*>(slot->owner_area());
     const artifact::ModuleMeta& meta = kit_code()->module(0);
-    const runtime::Extern import = slot->host_func(host, meta.types[meta.func_types[0]]);
+    const runtime::Extern import = slot->host_func(host, meta.func_type(0));
     auto made = slot->instantiate_core(0, std::span(&import, 1));
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error().code, base::ErrorCode::LimitExceeded);

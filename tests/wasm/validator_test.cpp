@@ -114,7 +114,7 @@ TEST(References, FunctionsAreDeclaredOutsideBodies) {
   ModuleBytes m = with_types();
   m.func(3, {kRefFunc, 0, kDrop});
   expect_invalid(m, "undeclared function reference 0");
-  m.elem({3, 0, 1, 0}); // declared
+  m.raw_elem({3, 0, 1, 0}); // declared
   expect_valid(m);
 }
 
