@@ -134,7 +134,7 @@ template <class F, bool with_call, class R, class... P> struct CoreHostCall {
 
   static artifact::FuncTypeMeta type() {
     artifact::FuncTypeMeta type;
-    auto add = [&](const auto& types) {
+    [[maybe_unused]] auto add = [&](const auto& types) {
       for (wasm::ValType one : types) type.params.push_back(one.raw());
     };
     (add(CoreParam<P>::types), ...);
