@@ -205,7 +205,7 @@ std::uint32_t resource_drop(abi::HostFunc* self, abi::ValRaw* values) {
 
 std::uint32_t other_builtin(abi::HostFunc* self, abi::ValRaw*) {
   TrampolineRecord& record = record_of(self);
-  const std::string& name = std::get<component::OtherBuiltin>(record.plan->kind).name;
+  std::string_view name = component::builtin_name(std::get<component::Builtin>(record.plan->kind).kind);
   bool leaves = !name.starts_with("context.") && !name.starts_with("backpressure.");
   if (leaves && !record.instance->may_leave) return cannot_leave(record);
   return fail(record, {fmt::format("the built-in `{}` is not supported yet", name)});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "component/component.h"
+#include "component/link_plan.h"
 #include "component/types.h"
 
 namespace cusp::component::ast {
@@ -107,11 +108,16 @@ struct Options {
   bool is_async = false;
 };
 struct Canon {
-  enum class Kind : std::uint8_t { Lift, Lower, ResourceNew, ResourceDrop, ResourceRep, Other } kind{};
+  enum class Kind : std::uint8_t { Lift, Lower, ResourceNew, ResourceDrop, ResourceRep, Builtin } kind{};
   std::uint32_t func = 0; // core function of a lift, function of a lower
-  std::uint32_t type = 0; // of a lift; of the resource
+  std::uint32_t type = 0; // of a lift; of the resource, stream or future; core function type of a thread
   Options options;
-  std::string_view name; // Other
+  // Of a built-in, by the letters of canon_builtins.def.
+  BuiltinKind builtin{};
+  std::optional<ValRef> result;                                     // R
+  bool is_async = false, is_cancellable = false, is_shared = false; // a, c, s
+  AddressType value = AddressType::I32;                             // V
+  std::uint32_t slot = 0, table = 0;                                // N, T
 };
 
 struct Import {

@@ -15,55 +15,14 @@ namespace {
 constexpr std::uint32_t kMaxCount = 100'000;
 constexpr unsigned kMaxNesting = 100;
 
-struct OtherCanon {
+struct BuiltinRow {
   std::uint8_t opcode;
-  std::string_view name;
-  std::string_view
-      immediates; // t: type index, a: async or cancel flag, o: options, m: memory, r: result list, v: core value type, i: u32
+  BuiltinKind kind;
+  std::string_view immediates;
 };
-constexpr OtherCanon kOtherCanons[] = {
-    {0x24, "backpressure.inc", ""},
-    {0x25, "backpressure.dec", ""},
-    {0x09, "task.return", "ro"},
-    {0x05, "task.cancel", ""},
-    {0x0a, "context.get", "vi"},
-    {0x0b, "context.set", "vi"},
-    {0x06, "subtask.cancel", "a"},
-    {0x0d, "subtask.drop", ""},
-    {0x0e, "stream.new", "t"},
-    {0x0f, "stream.read", "to"},
-    {0x10, "stream.write", "to"},
-    {0x11, "stream.cancel-read", "ta"},
-    {0x12, "stream.cancel-write", "ta"},
-    {0x13, "stream.drop-readable", "t"},
-    {0x14, "stream.drop-writable", "t"},
-    {0x15, "future.new", "t"},
-    {0x16, "future.read", "to"},
-    {0x17, "future.write", "to"},
-    {0x18, "future.cancel-read", "ta"},
-    {0x19, "future.cancel-write", "ta"},
-    {0x1a, "future.drop-readable", "t"},
-    {0x1b, "future.drop-writable", "t"},
-    {0x1c, "error-context.new", "o"},
-    {0x1d, "error-context.debug-message", "o"},
-    {0x1e, "error-context.drop", ""},
-    {0x1f, "waitable-set.new", ""},
-    {0x20, "waitable-set.wait", "am"},
-    {0x21, "waitable-set.poll", "am"},
-    {0x22, "waitable-set.drop", ""},
-    {0x23, "waitable.join", ""},
-    {0x26, "thread.index", ""},
-    {0x27, "thread.new-indirect", "ii"},
-    {0x28, "thread.resume-later", ""},
-    {0x29, "thread.suspend", "a"},
-    {0x0c, "thread.yield", "a"},
-    {0x2a, "thread.suspend-then-resume", "a"},
-    {0x2b, "thread.yield-then-resume", "a"},
-    {0x2c, "thread.suspend-then-promote", "a"},
-    {0x2d, "thread.yield-then-promote", "a"},
-    {0x40, "thread.spawn-ref", "ai"},
-    {0x41, "thread.spawn-indirect", "aii"},
-    {0x42, "thread.available-parallelism", "a"},
+constexpr BuiltinRow kBuiltins[] = {
+#define BUILTIN(opcode, Name, text, immediates, params, results) {opcode, BuiltinKind::Name, immediates},
+#include "component/canon_builtins.def"
 };
 
 class Decoder {
@@ -444,21 +403,38 @@ private:
       canon.type = in_.u32();
       return canon;
     }
-    canon.kind = Kind::Other;
-    for (const OtherCanon& other : kOtherCanons) {
-      if (other.opcode != opcode) continue;
-      canon.name = other.name;
-      for (char immediate : other.immediates) {
-        if (immediate == 't' || immediate == 'm' || immediate == 'i') in_.u32();
-        if (immediate == 'a') flag("async or cancellable");
-        if (immediate == 'o') options();
-        if (immediate == 'r') result_list();
-        if (immediate == 'v') core_value_type();
-      }
+    canon.kind = Kind::Builtin;
+    for (const BuiltinRow& row : kBuiltins) {
+      if (row.opcode != opcode) continue;
+      canon.builtin = row.kind;
+      for (char immediate : row.immediates) builtin_immediate(immediate, canon);
       return canon;
     }
     in_.fail(ErrorCode::Malformed, fmt::format("there is no canonical function {:#x}", opcode));
     return canon;
+  }
+
+  // By the letters of canon_builtins.def.
+  void builtin_immediate(char letter, ast::Canon& canon) {
+    switch (letter) {
+    case 'S':
+    case 'F':
+    case 'Y': canon.type = in_.u32(); break;
+    case 'R': canon.result = result_list(); break;
+    case 'O': canon.options = options(); break;
+    case 'M': canon.options.memory = in_.u32(); break;
+    case 'a': canon.is_async = flag("`async`"); break;
+    case 'c': canon.is_cancellable = flag("`cancellable`"); break;
+    case 's': canon.is_shared = flag("`shared`"); break;
+    case 'V': canon.value = context_type(); break;
+    case 'N': canon.slot = in_.u32(); break;
+    case 'T': canon.table = in_.u32(); break;
+    }
+  }
+  AddressType context_type() {
+    std::uint8_t byte = in_.u8();
+    if (byte != 0x7f && byte != 0x7e) in_.fail(ErrorCode::Invalid, "a slot of the context is neither i32 nor i64");
+    return byte == 0x7e ? AddressType::I64 : AddressType::I32;
   }
 
   void start() {

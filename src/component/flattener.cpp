@@ -498,9 +498,9 @@ private:
     }
     if (def.element) made.element = CUSP_TRY(evaluate(*def.element));
     if (def.error) made.error = CUSP_TRY(evaluate(*def.error));
-    if (!complete_layout(plan_.types, made)) return invalid("the type is too large");
-    plan_.types.defs.push_back(std::move(made));
-    return ValType{def.kind, static_cast<std::uint32_t>(plan_.types.defs.size() - 1)};
+    auto defined = types_.define(std::move(made));
+    if (!defined) return invalid("the type is too large");
+    return *defined;
   }
 
   Result<std::uint32_t> evaluate(const ast::FuncTypeRef& ref) {
@@ -509,8 +509,7 @@ private:
     for (const ast::LabelRef& param : ref.params)
       func.params.push_back({std::string(param.name), CUSP_TRY(evaluate(*param.type))});
     if (ref.result) func.result = CUSP_TRY(evaluate(*ref.result));
-    plan_.types.funcs.push_back(std::move(func));
-    return static_cast<std::uint32_t>(plan_.types.funcs.size() - 1);
+    return types_.define(std::move(func));
   }
 
   // ---- canonical functions ----
@@ -519,11 +518,24 @@ private:
     CanonicalOptions made;
     made.string_encoding = options.encoding;
     made.is_async = options.is_async;
+    if (options.memory) made.addresses = CUSP_TRY(addresses_of_memory(*options.memory));
     if (options.memory) made.memory = CUSP_TRY(at(env_->core_memories, *options.memory, "core memory"));
     if (options.realloc) made.realloc = CUSP_TRY(at(env_->core_funcs, *options.realloc, "core function"));
     if (options.post_return) made.post_return = CUSP_TRY(at(env_->core_funcs, *options.post_return, "core function"));
     if (options.callback) made.callback = CUSP_TRY(at(env_->core_funcs, *options.callback, "core function"));
     return made;
+  }
+
+  // Of items of core instances: all modules are here, and a chain of imports ends in one that defines the item.
+  Result<AddressType> addresses_of_memory(std::uint32_t index) {
+    CoreItem item = CUSP_TRY(at(env_->core_memories, index, "core memory"));
+    const wasm::Module& module = decoded_.modules[plan_.core_instances[item.instance.value]].module;
+    return module.memories[item.index].memory64 ? AddressType::I64 : AddressType::I32;
+  }
+  Result<AddressType> addresses_of_table(std::uint32_t index) {
+    CoreItem item = CUSP_TRY(at(env_->core_tables, index, "core table"));
+    const wasm::Module& module = decoded_.modules[plan_.core_instances[item.instance.value]].module;
+    return module.tables[item.index].type.table64 ? AddressType::I64 : AddressType::I32;
   }
 
   Result<void> check_options(const CanonicalOptions& options, std::uint32_t type, bool lowered) {
@@ -556,13 +568,15 @@ private:
   Result<void> define(const ast::Canon& canon, const Arguments*, InstanceEntity&, unsigned) {
     using Kind = ast::Canon::Kind;
     if (canon.kind == Kind::Lift) return define_lift(canon);
-    Trampoline made{env_->instance, OtherBuiltin{std::string(canon.name)}};
-    if (canon.kind == Kind::Lower) {
+    Trampoline made{env_->instance, Builtin{}};
+    if (canon.kind == Kind::Builtin) {
+      made.kind = CUSP_TRY(evaluate_builtin(canon));
+    } else if (canon.kind == Kind::Lower) {
       FuncEntity callee = CUSP_TRY(at(env_->funcs, canon.func, "function"));
       Lower lower{callee.func, callee.type, CUSP_TRY(evaluate(canon.options))};
       if (!lower.options.is_async) CUSP_TRY(check_options(lower.options, lower.type, true));
       made.kind = std::move(lower);
-    } else if (canon.kind != Kind::Other) {
+    } else {
       TypeEntity type = CUSP_TRY(at(env_->types, canon.type, "type"));
       const auto* resource = std::get_if<ResourceIndex>(&type);
       if (!resource) return invalid(fmt::format("type index {} is not a resource type", canon.type));
@@ -577,6 +591,34 @@ private:
     env_->core_funcs.push_back(TrampolineIndex(static_cast<std::uint32_t>(plan_.trampolines.size())));
     plan_.trampolines.push_back(std::move(made));
     return {};
+  }
+
+  Result<Builtin> evaluate_builtin(const ast::Canon& canon) {
+    Builtin made{.kind = canon.builtin,
+                 .type = {},
+                 .options = CUSP_TRY(evaluate(canon.options)),
+                 .is_async = canon.is_async,
+                 .is_cancellable = canon.is_cancellable,
+                 .is_shared = canon.is_shared,
+                 .value = canon.value,
+                 .slot = canon.slot,
+                 .table = {}};
+    std::string_view immediates = builtin_immediates(canon.builtin);
+    if (immediates.starts_with("S") || immediates.starts_with("F")) {
+      TypeEntity type = CUSP_TRY(at(env_->types, canon.type, "type"));
+      TypeKind wanted = immediates.starts_with("S") ? TypeKind::Stream : TypeKind::Future;
+      const auto* val = std::get_if<ValType>(&type);
+      if (!val || val->kind != wanted)
+        return invalid(fmt::format("type index {} is not a {} type", canon.type,
+                                   wanted == TypeKind::Stream ? "stream" : "future"));
+      made.type = *val;
+    }
+    if (canon.result) made.type = CUSP_TRY(evaluate(*canon.result));
+    if (immediates.ends_with("T")) {
+      made.table = CUSP_TRY(at(env_->core_tables, canon.table, "core table"));
+      made.table_addresses = CUSP_TRY(addresses_of_table(canon.table));
+    }
+    return made;
   }
 
   Result<void> define_lift(const ast::Canon& canon) {
@@ -605,6 +647,7 @@ private:
 
   const Decoded& decoded_;
   LinkPlan plan_;
+  TypeBuilder types_{plan_.types};
   std::deque<Environment> environments_; // addresses stay
   Environment* env_ = nullptr;
   std::uint64_t offset_ = 0;

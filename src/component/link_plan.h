@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -31,16 +32,27 @@ struct CoreItem {
 // A core function: an instance's, or one that the canonical ABI defines.
 using CoreFunc = std::variant<CoreItem, TrampolineIndex>;
 
+// What the canonical ABI can do besides lift, lower and resources (canon_builtins.def).
+enum class BuiltinKind : std::uint8_t {
+#define BUILTIN(opcode, Name, text, immediates, params, results) Name,
+#include "component/canon_builtins.def"
+};
+std::string_view builtin_name(BuiltinKind kind);       // "stream.cancel-read"
+std::string_view builtin_immediates(BuiltinKind kind); // "Sa"
+
 enum class StringEncoding : std::uint8_t { Utf8, Utf16, Latin1Utf16 };
 
 struct CanonicalOptions {
   StringEncoding string_encoding = StringEncoding::Utf8;
   std::optional<CoreItem> memory;
+  AddressType addresses = AddressType::I32; // of the memory, of what realloc takes and gives
   std::optional<CoreFunc> realloc;
   std::optional<CoreFunc> post_return;
-  std::optional<CoreFunc> callback;
   bool is_async = false;
-  template <class A> void fields(A& a) { a(string_encoding, memory, realloc, post_return, callback, is_async); }
+  std::optional<CoreFunc> callback; // of an async lift; without it the lift is stackful
+  template <class A> void fields(A& a) {
+    a(string_encoding, memory, addresses, realloc, post_return, is_async, callback);
+  }
 };
 
 // A component function: the host's, or a lifted core function of this plan.
@@ -74,17 +86,27 @@ struct ResourceDrop {
   ResourceIndex resource;
   template <class A> void fields(A& a) { a(resource); }
 };
-// The built-ins of async (task.return, waitable-set.wait, stream.read …), by name, until they have rows of their own; a plan that has one
-// does not run yet.
-struct OtherBuiltin {
-  std::string name;
-  template <class A> void fields(A& a) { a(name); }
+// A built-in with its immediates; those that its row in canon_builtins.def does not name keep their defaults.
+struct Builtin {
+  BuiltinKind kind{};
+  std::optional<ValType> type;          // S, F: the stream or future type. R: the result, if any
+  CanonicalOptions options;             // O; M: the memory alone
+  bool is_async = false;                // a: does not block (stream.read and its like: options.is_async)
+  bool is_cancellable = false;          // c
+  bool is_shared = false;               // s
+  AddressType value = AddressType::I32; // V: the type of the slot. Y: of the start function's parameter
+  std::uint32_t slot = 0;               // N
+  std::optional<CoreItem> table;        // T
+  AddressType table_addresses = AddressType::I32;
+  template <class A> void fields(A& a) {
+    a(kind, type, options, is_async, is_cancellable, is_shared, value, slot, table, table_addresses);
+  }
 };
 
 // A core function that the canonical ABI makes. It becomes an abi::HostFunc in the slot.
 struct Trampoline {
   ComponentInstanceIndex instance;
-  std::variant<Lower, ResourceNew, ResourceRep, ResourceDrop, OtherBuiltin> kind;
+  std::variant<Lower, ResourceNew, ResourceRep, ResourceDrop, Builtin> kind;
   template <class A> void fields(A& a) { a(instance, kind); }
 };
 

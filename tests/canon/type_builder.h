@@ -12,10 +12,9 @@ struct TypeBuilder {
   component::TypeTable table;
 
   Type add(component::TypeDef def) {
-    EXPECT_TRUE(component::complete_layout(table, def));
-    Type type{def.kind, static_cast<std::uint32_t>(table.defs.size())};
-    table.defs.push_back(std::move(def));
-    return type;
+    auto type = component::TypeBuilder(table).define(std::move(def));
+    EXPECT_TRUE(type);
+    return type.value_or(Type{});
   }
   Type of(Kind kind, std::optional<Type> element, std::optional<Type> error = {}, std::uint32_t length = 0) {
     component::TypeDef def;
