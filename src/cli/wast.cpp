@@ -67,6 +67,8 @@ void add_wast(CLI::App& app, Chosen& chosen) {
                    "guard (address space protects memories) or explicit (checks in code)")
       ->check(CLI::IsMember({"guard", "explicit"}));
   wast->add_flag("--scripts", arguments->scripts, "Print the counts of every script, not just of those with failures");
+  wast->add_flag("--validate-only", arguments->options.validate_only,
+                 "Decode and validate only: a module need not be instantiable, and what needs an instance is skipped");
   wast->callback([arguments, &chosen] {
     arguments->options.explicit_bounds = arguments->bounds == "explicit";
     chosen = [arguments] { return run_wast(*arguments); };

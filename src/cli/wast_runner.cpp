@@ -47,6 +47,7 @@ bool trap_text_matches(std::string_view actual, std::string_view expected) {
 // The state of one script. Lives on a fiber, because guest code does.
 class ScriptRun {
 public:
+  // Without instances: `core` and `components` are null, and what needs an instance is skipped.
   ScriptRun(WastCompile compile, std::unique_ptr<WastCore> core, std::unique_ptr<WastComponents> components)
       : compile_(std::move(compile)), core_(std::move(core)), components_(std::move(components)) {}
 
@@ -55,8 +56,9 @@ public:
     bool has_file = command.type.starts_with("module") || command.type.starts_with("assert_invalid") ||
                     command.type.starts_with("assert_malformed") || command.type == "assert_unlinkable" ||
                     command.type == "assert_uninstantiable";
-    if (command.type == "module_instance") return module_instance(command);
     if (has_file) return with_file(command);
+    if (!core_) return skipped();
+    if (command.type == "module_instance") return module_instance(command);
     if (command.type == "register") return of(core_->register_as(command.name, command.as));
     if (command.type == "action")
       return component_current_ ? of(components_->perform(command.action)) : of(core_->perform(command.action));
@@ -70,9 +72,11 @@ private:
     return result ? passed() : failed(result.error());
   }
 
+  // What only validates need not be compiled.
   base::Result<void> validate(const std::vector<std::uint8_t>& bytes) {
-    if (component::is_component(bytes)) return component::validate_component(bytes, wasm::Features{});
-    auto module = CUSP_TRY(wasm::read_module(bytes, wasm::Features{}));
+    wasm::Features features = core_ ? wasm::Features{} : wasm::Features::validated();
+    if (component::is_component(bytes)) return component::validate_component(bytes, features);
+    auto module = CUSP_TRY(wasm::read_module(bytes, features));
     return wasm::validate_bodies(module);
   }
 
@@ -85,8 +89,8 @@ private:
     if (command.binary.empty()) return skipped(); // needs a text parser
     auto bytes = read_file(command.binary);
     if (!bytes) return failed(bytes.error());
-    if (command.type == "module") return of(instantiate(command, *bytes));
-    if (command.type == "module_definition") {
+    if (command.type == "module" && core_) return of(instantiate(command, *bytes));
+    if (command.type == "module_definition" || command.type == "module") {
       if (auto valid = validate(*bytes); !valid) return failed(valid.error());
       definitions_[command.name.value_or("")] = std::move(*bytes);
       return passed();
@@ -96,6 +100,7 @@ private:
       if (valid) return failed(fmt::format("accepted, expected: {}", command.text));
       return valid.error().code == ErrorCode::Unsupported ? failed(valid.error()) : passed();
     }
+    if (!core_) return skipped();
     bool before = component_current_;
     auto linked = instantiate(command, *bytes);
     component_current_ = before;
@@ -160,7 +165,7 @@ base::Result<std::unique_ptr<WastRunner>> WastRunner::create(const WastOptions& 
   prepare::PrepareOptions compile;
   compile.opt_level = options.opt_level;
   if (options.explicit_bounds) compile.bounds = artifact::BoundsMode::Explicit;
-  runner->state_->compiler = CUSP_TRY(prepare::CompilerProcess::start(compile));
+  if (!options.validate_only) runner->state_->compiler = CUSP_TRY(prepare::CompilerProcess::start(compile));
   return runner;
 }
 
@@ -181,8 +186,12 @@ WastCounts WastRunner::run_script(const std::filesystem::path& path,
     return runtime::Code::load(std::move(artifact));
   };
   auto body = [&]() -> base::Result<void> {
-    auto core = CUSP_TRY(WastCore::create(compile));
-    auto components = CUSP_TRY(WastComponents::create(compile));
+    std::unique_ptr<WastCore> core;
+    std::unique_ptr<WastComponents> components;
+    if (!state_->options.validate_only) {
+      core = CUSP_TRY(WastCore::create(compile));
+      components = CUSP_TRY(WastComponents::create(compile));
+    }
     ScriptRun run(compile, std::move(core), std::move(components));
     for (const WastCommand& command : script->commands) {
       Outcome outcome = run.run(command);

@@ -12,6 +12,7 @@ namespace cusp::cli {
 struct WastOptions {
   unsigned opt_level = 2;
   bool explicit_bounds = false;
+  bool validate_only = false; // a module command means that the module validates; actions are skipped
 };
 
 struct WastCounts {

@@ -13,6 +13,13 @@
 
 namespace cusp::component {
 
+// What a component may use.
+struct Features {
+  wasm::Features core;
+  bool nested_names = false; // a:b:c/d/e
+  Features(wasm::Features core_features = {}) : core(core_features) {}
+};
+
 struct CoreModule {
   std::span<const std::uint8_t> bytes; // inside the input
   std::uint64_t offset = 0;            // of the first byte, in the input
@@ -28,9 +35,9 @@ bool is_component(std::span<const std::uint8_t> bytes);
 
 // Decodes, validates and flattens. REQUIRES: `bytes` outlive the result. Error: Malformed, Invalid, Unsupported with the byte offset in
 // `bytes` and the path inside the component. Bodies of core modules are not validated here.
-base::Result<LinkedComponent> link_component(std::span<const std::uint8_t> bytes, const wasm::Features& features);
+base::Result<LinkedComponent> link_component(std::span<const std::uint8_t> bytes, const Features& features);
 
-// Decodes and validates only, down to the bodies' headers; for `cusp wast` (module_definition, assert_invalid) and `cusp inspect`.
-base::Result<void> validate_component(std::span<const std::uint8_t> bytes, const wasm::Features& features);
+// Decodes and validates only, bodies of core modules included; for `cusp wast` (module_definition, assert_invalid) and `cusp inspect`.
+base::Result<void> validate_component(std::span<const std::uint8_t> bytes, const Features& features);
 
 } // namespace cusp::component

@@ -68,7 +68,6 @@ struct Environment {
   std::vector<CoreInstanceEntity> core_instances;
   std::vector<CoreFunc> core_funcs;
   std::vector<CoreItem> core_tables, core_memories, core_globals, core_tags;
-  std::uint32_t core_types = 0;
   std::vector<FuncEntity> funcs;
   std::vector<TypeEntity> types;
   std::vector<ComponentEntity> components;

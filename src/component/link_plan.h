@@ -37,8 +37,11 @@ enum class BuiltinKind : std::uint8_t {
 #define BUILTIN(opcode, Name, text, immediates, params, results) Name,
 #include "component/canon_builtins.def"
 };
-std::string_view builtin_name(BuiltinKind kind);       // "stream.cancel-read"
-std::string_view builtin_immediates(BuiltinKind kind); // "Sa"
+std::string_view builtin_name(BuiltinKind kind); // "stream.cancel-read"
+// The letters of its row.
+std::string_view builtin_immediates(BuiltinKind kind);
+std::string_view builtin_params(BuiltinKind kind);
+std::string_view builtin_results(BuiltinKind kind);
 
 enum class StringEncoding : std::uint8_t { Utf8, Utf16, Latin1Utf16 };
 
@@ -116,8 +119,9 @@ struct Resource {
   std::string interface; // imported: "wasi:io/streams@0.2.12"; empty otherwise
   bool imported = false;
   ComponentInstanceIndex instance; // the definer
+  AddressType rep = AddressType::I32;
   std::optional<CoreFunc> destructor;
-  template <class A> void fields(A& a) { a(name, interface, imported, instance, destructor); }
+  template <class A> void fields(A& a) { a(name, interface, imported, instance, rep, destructor); }
 };
 
 // A function that the host must give.

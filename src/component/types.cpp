@@ -57,20 +57,22 @@ void TypeTable::append_flat(ValType type, std::vector<FlatType>& out, AddressTyp
   }
 }
 
-std::string_view builtin_name(BuiltinKind kind) {
-  constexpr std::string_view kNames[] = {
-#define BUILTIN(opcode, Name, text, immediates, params, results) text,
-#include "component/canon_builtins.def"
-  };
-  return kNames[static_cast<std::size_t>(kind)];
-}
+namespace {
 
-std::string_view builtin_immediates(BuiltinKind kind) {
-  constexpr std::string_view kImmediates[] = {
-#define BUILTIN(opcode, Name, text, immediates, params, results) immediates,
+struct BuiltinTexts {
+  std::string_view name, immediates, params, results;
+};
+constexpr BuiltinTexts kBuiltins[] = {
+#define BUILTIN(opcode, Name, text, immediates, params, results) {text, immediates, params, results},
 #include "component/canon_builtins.def"
-  };
-  return kImmediates[static_cast<std::size_t>(kind)];
-}
+};
+const BuiltinTexts& texts(BuiltinKind kind) { return kBuiltins[static_cast<std::size_t>(kind)]; }
+
+} // namespace
+
+std::string_view builtin_name(BuiltinKind kind) { return texts(kind).name; }
+std::string_view builtin_immediates(BuiltinKind kind) { return texts(kind).immediates; }
+std::string_view builtin_params(BuiltinKind kind) { return texts(kind).params; }
+std::string_view builtin_results(BuiltinKind kind) { return texts(kind).results; }
 
 } // namespace cusp::component
