@@ -18,8 +18,19 @@ struct WastArguments {
   std::vector<std::string> paths;
   WastOptions options;
   std::string bounds = "guard";
+  std::vector<std::string> features;
   bool scripts = false, verbose = false;
 };
+
+void set_features(WastArguments& arguments) {
+  for (std::string_view name : arguments.features) {
+    bool is_off = name.starts_with('-');
+    auto feature = component::find_feature(name.substr(is_off));
+    if (!feature) throw CLI::ValidationError("--features", fmt::format("there is no feature `{}`", name));
+    arguments.options.features.set(*feature, !is_off);
+    arguments.options.features_chosen = true;
+  }
+}
 
 int run_wast(const WastArguments& arguments) {
   std::vector<std::filesystem::path> scripts;
@@ -67,9 +78,13 @@ void add_wast(CLI::App& app, Chosen& chosen) {
                    "guard (address space protects memories) or explicit (checks in code)")
       ->check(CLI::IsMember({"guard", "explicit"}));
   wast->add_flag("--scripts", arguments->scripts, "Print the counts of every script, not just of those with failures");
+  wast->add_option("--features", arguments->features,
+                   "Features of components to turn on or, with a minus sign, off: nested-names,-memory64")
+      ->delimiter(',');
   wast->add_flag("--validate-only", arguments->options.validate_only,
                  "Decode and validate only: a module need not be instantiable, and what needs an instance is skipped");
   wast->callback([arguments, &chosen] {
+    set_features(*arguments);
     arguments->options.explicit_bounds = arguments->bounds == "explicit";
     chosen = [arguments] { return run_wast(*arguments); };
   });

@@ -48,17 +48,17 @@ bool trap_text_matches(std::string_view actual, std::string_view expected) {
 class ScriptRun {
 public:
   // Without instances: `core` and `components` are null, and what needs an instance is skipped.
-  ScriptRun(WastCompile compile, std::unique_ptr<WastCore> core, std::unique_ptr<WastComponents> components)
-      : compile_(std::move(compile)), core_(std::move(core)), components_(std::move(components)) {}
+  ScriptRun(const WastOptions& options, std::unique_ptr<WastCore> core, std::unique_ptr<WastComponents> components)
+      : options_(options), core_(std::move(core)), components_(std::move(components)) {}
 
   Outcome run(const WastCommand& command) {
     if (command.type == "thread" || command.type == "wait") return failed("threads are not supported");
     bool has_file = command.type.starts_with("module") || command.type.starts_with("assert_invalid") ||
                     command.type.starts_with("assert_malformed") || command.type == "assert_unlinkable" ||
                     command.type == "assert_uninstantiable";
+    if (command.type == "module_instance") return core_ ? module_instance(command) : skipped();
     if (has_file) return with_file(command);
     if (!core_) return skipped();
-    if (command.type == "module_instance") return module_instance(command);
     if (command.type == "register") return of(core_->register_as(command.name, command.as));
     if (command.type == "action")
       return component_current_ ? of(components_->perform(command.action)) : of(core_->perform(command.action));
@@ -74,9 +74,10 @@ private:
 
   // What only validates need not be compiled.
   base::Result<void> validate(const std::vector<std::uint8_t>& bytes) {
-    wasm::Features features = core_ ? wasm::Features{} : wasm::Features::validated();
+    component::Features features = options_.features;
+    if (!core_) features.core = wasm::Features::validated();
     if (component::is_component(bytes)) return component::validate_component(bytes, features);
-    auto module = CUSP_TRY(wasm::read_module(bytes, features));
+    auto module = CUSP_TRY(wasm::read_module(bytes, features.core));
     return wasm::validate_bodies(module);
   }
 
@@ -98,7 +99,9 @@ private:
     if (command.type.starts_with("assert_invalid") || command.type.starts_with("assert_malformed")) {
       auto valid = validate(*bytes);
       if (valid) return failed(fmt::format("accepted, expected: {}", command.text));
-      return valid.error().code == ErrorCode::Unsupported ? failed(valid.error()) : passed();
+      // A feature that is missing is no reason, unless the run asked for it to be.
+      bool refused = valid.error().code != ErrorCode::Unsupported || options_.features_chosen;
+      return refused ? passed() : failed(valid.error());
     }
     if (!core_) return skipped();
     bool before = component_current_;
@@ -148,7 +151,7 @@ private:
     return {};
   }
 
-  WastCompile compile_;
+  const WastOptions& options_;
   std::unique_ptr<WastCore> core_;
   std::unique_ptr<WastComponents> components_;
   bool component_current_ = false;
@@ -192,7 +195,7 @@ WastCounts WastRunner::run_script(const std::filesystem::path& path,
       core = CUSP_TRY(WastCore::create(compile));
       components = CUSP_TRY(WastComponents::create(compile));
     }
-    ScriptRun run(compile, std::move(core), std::move(components));
+    ScriptRun run(state_->options, std::move(core), std::move(components));
     for (const WastCommand& command : script->commands) {
       Outcome outcome = run.run(command);
       if (outcome.verdict == Verdict::Passed) ++counts.passed;

@@ -6,13 +6,16 @@
 
 #include "base/result.h"
 #include "cli/wast_script.h"
+#include "component/features.h"
 
 namespace cusp::cli {
 
 struct WastOptions {
   unsigned opt_level = 2;
   bool explicit_bounds = false;
-  bool validate_only = false; // a module command means that the module validates; actions are skipped
+  component::Features features;
+  bool features_chosen = false; // the features are not those by default
+  bool validate_only = false;   // a module command means that the module validates; actions are skipped
 };
 
 struct WastCounts {

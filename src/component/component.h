@@ -7,18 +7,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "component/features.h"
 #include "component/link_plan.h"
-#include "wasm/features.h"
 #include "wasm/module.h"
 
 namespace cusp::component {
-
-// What a component may use.
-struct Features {
-  wasm::Features core;
-  bool nested_names = false; // a:b:c/d/e
-  Features(wasm::Features core_features = {}) : core(core_features) {}
-};
 
 struct CoreModule {
   std::span<const std::uint8_t> bytes; // inside the input

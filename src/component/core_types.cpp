@@ -145,7 +145,8 @@ Result<TypeIndex> CoreTypes::add_group(std::vector<wasm::SubType> group, std::ui
     wasm::SubType& type = space_.types[i];
     if (!type.supertype) continue;
     const wasm::SubType& super = space_.types[type.supertype->value];
-    if (super.depth >= wasm::kMaxSubtypeDepth) return base::fail(ErrorCode::LimitExceeded, "a type has too many supertypes");
+    if (super.depth >= wasm::kMaxSubtypeDepth)
+      return base::fail(ErrorCode::LimitExceeded, "a type has too many supertypes");
     type.depth = static_cast<std::uint8_t>(super.depth + 1);
     if (super.is_final || !composite_matches(space_, type, super))
       return invalid("a sub type does not match its super type");
@@ -243,7 +244,8 @@ Result<void> CoreTypes::match(const CoreExtern& actual, const CoreExtern& wanted
   case wasm::ExternKind::Tag: {
     bool equal = actual.type == wanted.type;
     if (equal || (actual.kind == wasm::ExternKind::Func && space_.is_type_subtype(actual.type, wanted.type))) return {};
-    return invalid(fmt::format("expected: {}, found: {}", func(wanted.type)->to_string(), func(actual.type)->to_string()));
+    return invalid(
+        fmt::format("expected: {}, found: {}", func(wanted.type)->to_string(), func(actual.type)->to_string()));
   }
   case wasm::ExternKind::Table: return match_table(actual.table, wanted.table);
   case wasm::ExternKind::Memory: return match_memory(actual.memory, wanted.memory);
@@ -253,8 +255,8 @@ Result<void> CoreTypes::match(const CoreExtern& actual, const CoreExtern& wanted
   bool matches = actual.global.is_mutable ? actual.global.type == wanted.global.type
                                           : space_.is_subtype(actual.global.type, wanted.global.type);
   if (matches) return {};
-  return invalid(fmt::format("expected global type {}, found {}", wanted.global.type.to_string(),
-                             actual.global.type.to_string()));
+  return invalid(
+      fmt::format("expected global type {}, found {}", wanted.global.type.to_string(), actual.global.type.to_string()));
 }
 
 Result<void> CoreTypes::match(const ModuleType& actual, const ModuleType& wanted) const {

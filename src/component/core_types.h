@@ -44,7 +44,8 @@ public:
 
   // Adds a recursion group, or finds it; `first` is the index that its first type has where it was written. Gives the index of the first
   // one. Error: Invalid, without a place.
-  base::Result<wasm::TypeIndex> add_group(std::vector<wasm::SubType> group, std::uint32_t first, const Resolve& resolve);
+  base::Result<wasm::TypeIndex> add_group(std::vector<wasm::SubType> group, std::uint32_t first,
+                                          const Resolve& resolve);
   wasm::TypeIndex add_func(const wasm::FuncType& type); // REQUIRES: its references are in this space
 
   // A module's own type. Error: Invalid when it imports one name twice.
@@ -54,9 +55,7 @@ public:
   static std::optional<wasm::ValType> resolve(wasm::ValType type, const Resolve& resolve);
 
   const wasm::SubType& at(wasm::TypeIndex index) const { return space_.types[index.value]; }
-  const wasm::FuncType* func(wasm::TypeIndex index) const {
-    return std::get_if<wasm::FuncType>(&at(index).composite);
-  }
+  const wasm::FuncType* func(wasm::TypeIndex index) const { return std::get_if<wasm::FuncType>(&at(index).composite); }
   // Spec: 3.3 (external types matching). Error: Invalid with a sentence, without a place.
   base::Result<void> match(const CoreExtern& actual, const CoreExtern& wanted) const;
   base::Result<void> match(const ModuleType& actual, const ModuleType& wanted) const;

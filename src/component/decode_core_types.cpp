@@ -9,7 +9,7 @@
 namespace cusp::component {
 
 using base::ErrorCode;
-using wasm::Feature;
+using CoreFeature = wasm::Feature;
 
 namespace {
 
@@ -21,7 +21,7 @@ public:
     ast::CoreRecGroup group;
     std::uint32_t size = 1;
     if (in_.peek() == 0x4e) {
-      if (!need(Feature::Gc)) return group;
+      if (!need(CoreFeature::Gc)) return group;
       in_.u8();
       size = in_.count(wasm::kMaxTypes, "type");
     }
@@ -50,7 +50,7 @@ public:
       type.global.is_mutable = mutability();
       break;
     case wasm::ExternKind::Tag:
-      need(Feature::Exceptions);
+      need(CoreFeature::Exceptions);
       if (in_.u8() != 0) in_.fail(ErrorCode::Malformed, "malformed attribute of a tag");
       type.type = in_.u32();
       break;
@@ -59,7 +59,7 @@ public:
   }
 
 private:
-  bool need(Feature feature) {
+  bool need(CoreFeature feature) {
     if (features_.has(feature)) return true;
     return in_.fail(ErrorCode::Unsupported,
                     fmt::format("the {} feature is needed and not enabled", wasm::feature_name(feature)));
@@ -74,7 +74,7 @@ private:
     wasm::SubType type;
     std::uint8_t form = in_.peek();
     if (form == 0x50 || form == 0x4f) {
-      if (!need(Feature::Gc)) return type;
+      if (!need(CoreFeature::Gc)) return type;
       in_.u8();
       type.is_final = form == 0x4f;
       std::uint32_t supers = in_.count(wasm::kMaxTypes, "supertype");
@@ -98,7 +98,7 @@ private:
       break;
     }
     case 0x5f: {
-      need(Feature::Gc);
+      need(CoreFeature::Gc);
       wasm::StructType structure;
       for (std::uint32_t n = in_.count(wasm::kMaxStructFields, "field"); n != 0 && in_.ok(); --n)
         structure.fields.push_back(field());
@@ -106,13 +106,13 @@ private:
       break;
     }
     case 0x5e:
-      need(Feature::Gc);
+      need(CoreFeature::Gc);
       type.composite = wasm::ArrayType{field()};
       break;
-    case 0x5d: need(Feature::StackSwitching); break;
+    case 0x5d: need(CoreFeature::StackSwitching); break;
     case 0x4c:
-    case 0x4d: need(Feature::CustomDescriptors); break;
-    case 0x65: need(Feature::SharedEverythingThreads); break;
+    case 0x4d: need(CoreFeature::CustomDescriptors); break;
+    case 0x65: need(CoreFeature::SharedEverythingThreads); break;
     default:
       in_.fail_at(ErrorCode::Malformed, offset, fmt::format("invalid leading byte: there is no core type {:#x}", form));
     }
@@ -134,7 +134,8 @@ private:
 
   wasm::ValType val_type() {
     std::uint8_t byte = in_.peek();
-    constexpr wasm::ValType kNumbers[] = {wasm::ValType::v128(), wasm::ValType::f64(), wasm::ValType::f32(), wasm::ValType::i64(), wasm::ValType::i32()};
+    constexpr wasm::ValType kNumbers[] = {wasm::ValType::v128(), wasm::ValType::f64(), wasm::ValType::f32(),
+                                          wasm::ValType::i64(), wasm::ValType::i32()};
     if (byte < 0x7b || byte > 0x7f) return ref_type();
     in_.u8();
     return kNumbers[byte - 0x7b];
@@ -143,14 +144,15 @@ private:
   wasm::ValType ref_type() {
     std::uint8_t byte = in_.peek();
     if (byte != 0x63 && byte != 0x64) return wasm::ValType::ref(true, heap_type());
-    need(Feature::FunctionReferences);
+    need(CoreFeature::FunctionReferences);
     in_.u8();
     return wasm::ValType::ref(byte == 0x63, heap_type());
   }
 
   wasm::HeapType heap_type() {
     using enum wasm::AbstractHeapType;
-    constexpr wasm::AbstractHeapType kAbstract[] = {Exn, Array, Struct, I31, Eq, Any, Extern, Func, None, NoExtern, NoFunc, NoExn};
+    constexpr wasm::AbstractHeapType kAbstract[] = {Exn,    Array, Struct, I31,      Eq,     Any,
+                                                    Extern, Func,  None,   NoExtern, NoFunc, NoExn};
     std::uint64_t offset = in_.offset();
     std::int64_t value = in_.s33();
     if (value >= 0) return wasm::HeapType(wasm::TypeIndex(static_cast<std::uint32_t>(value)));
@@ -159,8 +161,8 @@ private:
       return Func;
     }
     wasm::AbstractHeapType type = kAbstract[value + 0x17];
-    if (type == Exn || type == NoExn) need(Feature::Exceptions);
-    else if (type != Func && type != Extern) need(Feature::Gc);
+    if (type == Exn || type == NoExn) need(CoreFeature::Exceptions);
+    else if (type != Func && type != Extern) need(CoreFeature::Gc);
     return type;
   }
 
@@ -171,12 +173,12 @@ private:
     std::uint8_t flags = in_.u8();
     if (flags > (shared ? 15 : 7) || (!shared && (flags & 2)))
       in_.fail_at(ErrorCode::Malformed, offset, "malformed limits flags");
-    if (flags & 2 && need(Feature::Threads)) *shared = true;
-    if (flags & 4) need(Feature::Memory64), is_64 = true;
+    if (flags & 2 && need(CoreFeature::Threads)) *shared = true;
+    if (flags & 4) need(CoreFeature::Memory64), is_64 = true;
     limits.min = is_64 ? in_.u64() : in_.u32();
     if (flags & 1) limits.max = is_64 ? in_.u64() : in_.u32();
     unsigned log2 = 16;
-    if (flags & 8 && need(Feature::CustomPageSizes)) {
+    if (flags & 8 && need(CoreFeature::CustomPageSizes)) {
       log2 = in_.u32();
       if (log2 != 0 && log2 != 16) in_.fail_at(ErrorCode::Invalid, offset, "invalid custom page size");
       *page_size_log2 = static_cast<std::uint8_t>(log2);

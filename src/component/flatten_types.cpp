@@ -11,7 +11,12 @@ Result<TypeEntity> Flattening::evaluate(const ast::TypeDecl& decl) {
   if (const auto* func = std::get_if<ast::FuncTypeRef>(&decl.type))
     return TypeEntity(FuncTypeEntity{CUSP_TRY(evaluate(*func))});
   if (const auto* resource = std::get_if<ast::ResourceType>(&decl.type)) {
-    Resource entry{.name = "resource", .interface = {}, .imported = false, .instance = env_->instance, .rep = resource->rep, .destructor = {}};
+    Resource entry{.name = "resource",
+                   .interface = {},
+                   .imported = false,
+                   .instance = env_->instance,
+                   .rep = resource->rep,
+                   .destructor = {}};
     if (resource->destructor) entry.destructor = CUSP_TRY(at(env_->core_funcs, *resource->destructor, "core function"));
     ResourceIndex index(static_cast<std::uint32_t>(plan_.resources.size()));
     plan_.resources.push_back(std::move(entry));

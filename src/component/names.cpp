@@ -21,7 +21,8 @@ bool is_fragment(std::string_view text, bool first) {
   if (text.empty() || (first && is_digit(text[0]))) return false;
   bool lower = std::any_of(text.begin(), text.end(), is_lower);
   bool upper = std::any_of(text.begin(), text.end(), is_upper);
-  return !(lower && upper) && std::all_of(text.begin(), text.end(), [](char c) { return is_label_char(c) && c != '-'; });
+  return !(lower && upper) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_label_char(c) && c != '-'; });
 }
 
 // Digits without a leading zero.

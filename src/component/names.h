@@ -26,8 +26,8 @@ enum class NameKind : std::uint8_t {
 struct ExternName {
   NameKind kind{};
   std::string_view text;
-  std::string_view resource; // Constructor, Method, Static
-  std::string_view member;   // Method, Static
+  std::string_view resource;               // Constructor, Method, Static
+  std::string_view member;                 // Method, Static
   std::optional<std::string_view> version; // Interface: what follows `@`, not checked yet
 };
 

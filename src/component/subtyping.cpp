@@ -20,7 +20,8 @@ Result<void> within(Result<void> result, const std::string& where) {
 } // namespace
 
 std::string Subtyping::describe(TypeRef type) const {
-  if (type.kind == Kind::Primitive || type.kind == Kind::Defined) return std::string(type_kind_name(types_.kind_of(type)));
+  if (type.kind == Kind::Primitive || type.kind == Kind::Defined)
+    return std::string(type_kind_name(types_.kind_of(type)));
   return std::string(kind_name(type));
 }
 
@@ -58,8 +59,9 @@ Result<void> Subtyping::any(TypeRef actual, TypeRef wanted) {
 Result<void> Subtyping::value(TypeRef actual, TypeRef wanted) {
   if (types_.kind_of(actual) != types_.kind_of(wanted)) {
     bool primitive = types_.kind_of(actual) <= TypeKind::String && types_.kind_of(wanted) <= TypeKind::String;
-    return invalid(primitive ? fmt::format("expected primitive `{}` found primitive `{}`", describe(wanted), describe(actual))
-                             : fmt::format("expected {}, found {}", describe(wanted), describe(actual)));
+    return invalid(primitive
+                       ? fmt::format("expected primitive `{}` found primitive `{}`", describe(wanted), describe(actual))
+                       : fmt::format("expected {}, found {}", describe(wanted), describe(actual)));
   }
   if (actual.kind == Kind::Primitive || wanted.kind == Kind::Primitive || actual.index == wanted.index) return {};
   return defined(actual, wanted);
@@ -73,12 +75,14 @@ Result<void> Subtyping::labels(const DefinedType& actual, const DefinedType& wan
   bool names_only = actual.kind == TypeKind::Flags || actual.kind == TypeKind::Enum;
   std::string mismatch = fmt::format("mismatch in {} elements", type_kind_name(actual.kind));
   if (actual.labels.size() != wanted.labels.size())
-    return invalid(names_only ? mismatch
-                              : fmt::format("expected {} {}s, found {}", wanted.labels.size(), what, actual.labels.size()));
+    return invalid(names_only
+                       ? mismatch
+                       : fmt::format("expected {} {}s, found {}", wanted.labels.size(), what, actual.labels.size()));
   for (std::size_t i = 0; i < actual.labels.size(); ++i) {
     const auto &given = actual.labels[i], &label = wanted.labels[i];
     if (given.name != label.name)
-      return invalid(names_only ? mismatch : fmt::format("expected {} name `{}`, found `{}`", what, label.name, given.name));
+      return invalid(names_only ? mismatch
+                                : fmt::format("expected {} name `{}`, found `{}`", what, label.name, given.name));
     if (given.type.has_value() != label.type.has_value())
       return invalid(label.type ? fmt::format("expected case `{}` to have a type, found none", label.name)
                                 : fmt::format("expected case `{}` to have no type", label.name));
@@ -106,14 +110,13 @@ Result<void> Subtyping::defined(TypeRef actual, TypeRef wanted) {
   case TypeKind::Borrow:
     if (a.resource.index != b.resource.index) return invalid("resource types are not the same");
     return {};
-  case TypeKind::Result:
-    CUSP_TRY(optional("ok", a.element, b.element));
-    return optional("err", a.error, b.error);
+  case TypeKind::Result: CUSP_TRY(optional("ok", a.element, b.element)); return optional("err", a.error, b.error);
   case TypeKind::Map:
     CUSP_TRY(optional("map key", a.element, b.element));
     return optional("map value", a.error, b.error);
   case TypeKind::FixedList:
-    if (a.length != b.length) return invalid(fmt::format("expected fixed-length {}, found size {}", b.length, a.length));
+    if (a.length != b.length)
+      return invalid(fmt::format("expected fixed-length {}, found size {}", b.length, a.length));
     return value(*a.element, *b.element);
   case TypeKind::List:
   case TypeKind::Option: return value(*a.element, *b.element);
@@ -126,7 +129,8 @@ Result<void> Subtyping::defined(TypeRef actual, TypeRef wanted) {
 Result<void> Subtyping::func(TypeRef actual, TypeRef wanted) {
   const FuncType &a = types_.func(actual), &b = types_.func(wanted);
   auto effect = [](const FuncType& type) { return type.is_async ? "async" : "sync"; };
-  if (a.is_async != b.is_async) return invalid(fmt::format("expected {} function, found {} function", effect(b), effect(a)));
+  if (a.is_async != b.is_async)
+    return invalid(fmt::format("expected {} function, found {} function", effect(b), effect(a)));
   if (a.params.size() != b.params.size())
     return invalid(fmt::format("expected {} parameters, found {}", b.params.size(), a.params.size()));
   for (std::size_t i = 0; i < a.params.size(); ++i) {

@@ -24,7 +24,8 @@ private:
   base::Result<void> any(TypeRef actual, TypeRef wanted);
   base::Result<void> defined(TypeRef actual, TypeRef wanted);
   base::Result<void> labels(const DefinedType& actual, const DefinedType& wanted);
-  base::Result<void> optional(std::string_view what, const std::optional<TypeRef>& actual, const std::optional<TypeRef>& wanted);
+  base::Result<void> optional(std::string_view what, const std::optional<TypeRef>& actual,
+                              const std::optional<TypeRef>& wanted);
   base::Result<void> func(TypeRef actual, TypeRef wanted);
   base::Result<void> instance(TypeRef actual, TypeRef wanted);
   base::Result<void> component(TypeRef actual, TypeRef wanted);

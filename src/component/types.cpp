@@ -1,5 +1,6 @@
 #include "component/types.h"
 
+#include "component/features.h"
 #include "component/link_plan.h"
 
 namespace cusp::component {
@@ -69,6 +70,22 @@ constexpr BuiltinTexts kBuiltins[] = {
 const BuiltinTexts& texts(BuiltinKind kind) { return kBuiltins[static_cast<std::size_t>(kind)]; }
 
 } // namespace
+
+namespace {
+
+constexpr std::string_view kFeatures[] = {
+#define FEATURE(Name, text, is_on) text,
+#include "component/features.def"
+};
+
+} // namespace
+
+std::string_view feature_name(Feature feature) { return kFeatures[static_cast<std::size_t>(feature)]; }
+std::optional<Feature> find_feature(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kFeatures); ++i)
+    if (kFeatures[i] == name) return static_cast<Feature>(i);
+  return std::nullopt;
+}
 
 std::string_view builtin_name(BuiltinKind kind) { return texts(kind).name; }
 std::string_view builtin_immediates(BuiltinKind kind) { return texts(kind).immediates; }

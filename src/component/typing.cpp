@@ -17,10 +17,12 @@ std::string_view kind_name(const Entity& entity) {
 }
 
 std::string_view type_kind_name(TypeKind kind) {
-  constexpr std::string_view kNames[] = {"bool",   "s8",   "u8",    "s16",     "u16",  "s32",    "u32",
-                                         "s64",    "u64",  "f32",   "f64",     "char", "string", "list",
-                                         "fixed-length list", "record", "tuple", "variant", "enum", "option", "result",
-                                         "flags",  "map",  "own",   "borrow",  "stream", "future", "error-context"};
+  constexpr std::string_view kNames[] = {"bool",   "s8",     "u8",           "s16",  "u16",
+                                         "s32",    "u32",    "s64",          "u64",  "f32",
+                                         "f64",    "char",   "string",       "list", "fixed-length list",
+                                         "record", "tuple",  "variant",      "enum", "option",
+                                         "result", "flags",  "map",          "own",  "borrow",
+                                         "stream", "future", "error-context"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -100,7 +102,8 @@ Info Types::info(const Entity& entity) const {
   if (entity.kind != Entity::Kind::Module) return info(entity.type);
   Info whole;
   const ModuleType& module = modules[entity.module];
-  whole.size += static_cast<std::uint32_t>(std::min<std::size_t>(module.imports.size() + module.exports->items.size(), kMaxTypeSize));
+  whole.size += static_cast<std::uint32_t>(
+      std::min<std::size_t>(module.imports.size() + module.exports->items.size(), kMaxTypeSize));
   return whole;
 }
 

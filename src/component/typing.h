@@ -162,7 +162,10 @@ public:
 
   Info info(TypeRef type) const;
   Info info(const Entity& entity) const;
-  bool needs_memory(TypeRef type) const { return type.kind == TypeRef::Kind::Defined ? defined(type).needs_memory : type == TypeRef::primitive(TypeKind::String); }
+  bool needs_memory(TypeRef type) const {
+    return type.kind == TypeRef::Kind::Defined ? defined(type).needs_memory
+                                               : type == TypeRef::primitive(TypeKind::String);
+  }
   ValType abi(TypeRef type) const; // REQUIRES: a value type
   const TypeTable& layouts() const { return table_; }
   // Follows definitions that are a primitive type by another index.

@@ -24,8 +24,16 @@ wasm::ValType core_type(FlatType type) {
 }
 
 std::string_view option_name(OptionKind kind) {
-  constexpr std::string_view kNames[] = {"string-encoding=utf8", "string-encoding=utf16", "string-encoding=latin1+utf16",
-                                         "memory", "realloc", "post-return", "async", "callback", "core-type", "gc"};
+  constexpr std::string_view kNames[] = {"string-encoding=utf8",
+                                         "string-encoding=utf16",
+                                         "string-encoding=latin1+utf16",
+                                         "memory",
+                                         "realloc",
+                                         "post-return",
+                                         "async",
+                                         "callback",
+                                         "core-type",
+                                         "gc"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -46,6 +54,7 @@ Result<void> Validation::define(ast::Canon& canon, const ast::Definition&) {
 Result<AddressType> Validation::memory_addresses(std::uint32_t index) const {
   wasm::MemoryType memory = CUSP_TRY(at(scope_->core_memories, index, "core memory"));
   if (memory.shared) return invalid("mismatch in the shared flag for memories: a canonical memory cannot be shared");
+  CUSP_TRY(need(Feature::Memory64, memory.memory64));
   return memory.memory64 ? AddressType::I64 : AddressType::I32;
 }
 
@@ -59,13 +68,17 @@ Result<void> Validation::option(Options& made, const ast::Option& option, const 
     if (earlier.kind == option.kind)
       return invalid(fmt::format("canonical option `{}` is specified more than once", option_name(option.kind)));
   }
+  CUSP_TRY(need(Feature::Async, option.kind == OptionKind::Async || option.kind == OptionKind::Callback));
+  CUSP_TRY(need(Feature::Gc, option.kind == OptionKind::Gc || option.kind == OptionKind::CoreType));
   switch (option.kind) {
   case OptionKind::Utf8: made.encoding = StringEncoding::Utf8; return {};
   case OptionKind::Utf16: made.encoding = StringEncoding::Utf16; return {};
   case OptionKind::Latin1Utf16: made.encoding = StringEncoding::Latin1Utf16; return {};
   case OptionKind::Memory: made.memory = CUSP_TRY(memory_addresses(option.index)); return {};
   case OptionKind::Realloc: made.realloc = true; return {}; // checked when the memory is known
-  case OptionKind::PostReturn: made.post_return = CUSP_TRY(at(scope_->core_funcs, option.index, "core function")); return {};
+  case OptionKind::PostReturn:
+    made.post_return = CUSP_TRY(at(scope_->core_funcs, option.index, "core function"));
+    return {};
   case OptionKind::Async: made.is_async = true; return {};
   case OptionKind::Callback: made.callback = CUSP_TRY(at(scope_->core_funcs, option.index, "core function")); return {};
   case OptionKind::Gc: made.gc = true; return {};
@@ -178,6 +191,7 @@ Result<void> Validation::lift(const ast::Canon& canon) {
     if (post_return.params != actual.results || !post_return.results.empty())
       return invalid("canonical option `post-return` uses a core function with an incorrect signature");
   }
+  CUSP_TRY(need(Feature::AsyncStackful, made.is_async && !made.callback));
   const wasm::ValType i32 = wasm::ValType::i32();
   if (made.callback && *types_.core.func(*made.callback) != CoreFuncType{{i32, i32, i32}, {i32}})
     return invalid("canonical option `callback` uses a core function with an incorrect signature");
@@ -187,8 +201,8 @@ Result<void> Validation::lift(const ast::Canon& canon) {
   if (wanted != core) {
     const CoreFuncType& expected = *types_.core.func(wanted);
     std::string_view part = expected.params != actual.params ? "parameter" : "result";
-    return invalid(fmt::format("lowered {} types of `{}` do not match {} types of core function {}, which is `{}`", part,
-                               expected.to_string(), part, canon.func, actual.to_string()));
+    return invalid(fmt::format("lowered {} types of `{}` do not match {} types of core function {}, which is `{}`",
+                               part, expected.to_string(), part, canon.func, actual.to_string()));
   }
   scope_->funcs.push_back(type);
   return {};
@@ -244,6 +258,7 @@ Result<void> Validation::check_builtin_options(const ast::Canon& canon, const Op
     return {};
   default: break;
   }
+  CUSP_TRY(need(Feature::MoreAsyncBuiltins, !made.is_async));
   bool stream = canon.builtin == BuiltinKind::StreamRead || canon.builtin == BuiltinKind::StreamWrite;
   bool reads = canon.builtin == BuiltinKind::StreamRead || canon.builtin == BuiltinKind::FutureRead;
   std::optional<TypeRef> element = CUSP_TRY(stream_or_future(canon, stream ? TypeKind::Stream : TypeKind::Future));
@@ -253,6 +268,8 @@ Result<void> Validation::check_builtin_options(const ast::Canon& canon, const Op
 
 Result<void> Validation::check_context(const ast::Canon& canon) {
   std::string_view name = builtin_name(canon.builtin);
+  CUSP_TRY(need(Feature::Memory64, canon.value == AddressType::I64));
+  CUSP_TRY(need(Feature::Threading, canon.slot != 0));
   if (scope_->context_type.value_or(canon.value) != canon.value)
     return invalid(fmt::format("`{}` type must match previous context type", name));
   scope_->context_type = canon.value;
@@ -265,24 +282,39 @@ Result<AddressType> Validation::thread_start(const ast::Canon& canon, TypeIndex&
   Scope::CoreType core = CUSP_TRY(at(scope_->core_types, canon.type, "type"));
   const CoreFuncType* func = core.type ? types_.core.func(*core.type) : nullptr;
   if (!func) return invalid("start type must be a function");
-  bool one = func->params.size() == 1 &&
-             (func->params[0] == wasm::ValType::i32() || func->params[0] == wasm::ValType::i64());
+  bool one =
+      func->params.size() == 1 && (func->params[0] == wasm::ValType::i32() || func->params[0] == wasm::ValType::i64());
   if (!one) return invalid("start function must take a single `i32` or `i64` argument");
   if (!func->results.empty()) return invalid("start function must not return any values");
   type = *core.type;
+  CUSP_TRY(need(Feature::Memory64, func->params[0] == wasm::ValType::i64()));
   return func->params[0] == wasm::ValType::i32() ? AddressType::I32 : AddressType::I64;
 }
 
 Result<AddressType> Validation::thread_table(const ast::Canon& canon) const {
   wasm::TableType table = CUSP_TRY(at(scope_->core_tables, canon.table, "core table"));
   if (table.element != wasm::ValType::funcref())
-    return invalid(fmt::format("table is not a table of (ref null (func)): expected table element type funcref, found {}",
-                               table.element.to_string()));
+    return invalid(
+        fmt::format("table is not a table of (ref null (func)): expected table element type funcref, found {}",
+                    table.element.to_string()));
+  CUSP_TRY(need(Feature::Memory64, table.table64));
   return table.table64 ? AddressType::I64 : AddressType::I32;
 }
 
+namespace {
+
+Feature feature_of(BuiltinKind builtin) {
+  std::string_view name = builtin_name(builtin);
+  if (name.starts_with("error-context.")) return Feature::ErrorContext;
+  return name.starts_with("thread.") && builtin != BuiltinKind::ThreadYield ? Feature::Threading : Feature::Async;
+}
+
+} // namespace
+
 // By the letters of canon_builtins.def.
 Result<TypeIndex> Validation::builtin(ast::Canon& canon) {
+  CUSP_TRY(need(feature_of(canon.builtin)));
+  CUSP_TRY(need(Feature::MoreAsyncBuiltins, canon.is_async));
   if (canon.builtin == BuiltinKind::TaskReturn) return task_return(canon);
   AddressType addresses = AddressType::I32, table = AddressType::I32;
   TypeIndex start;

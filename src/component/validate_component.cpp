@@ -30,6 +30,12 @@ std::unexpected<base::Error> Validation::fail(ErrorCode code, std::string messag
   return base::fail_at(code, offset_, std::move(message));
 }
 
+Result<void> Validation::need(Feature feature, bool when) const {
+  if (!when || features_.has(feature)) return {};
+  return fail(ErrorCode::Unsupported,
+              fmt::format("the component model's {} feature is needed and not enabled", feature_name(feature)));
+}
+
 std::unexpected<base::Error> Validation::placed(base::Error error, std::string_view context) const {
   return fail(error.code, context.empty() ? std::move(error.message) : fmt::format("{}: {}", context, error.message));
 }
@@ -169,8 +175,8 @@ Result<TypeRef> Validation::instantiate(const ast::Instance& instance) {
   for (const ast::Instance::Item& item : instance.items) {
     Entity entity = CUSP_TRY(entity_at(item.what));
     if (!arguments.emplace(item.name.text, entity).second)
-      return invalid(
-          fmt::format("instantiation argument `{}` conflicts with previous argument `{}`", item.name.text, item.name.text));
+      return invalid(fmt::format("instantiation argument `{}` conflicts with previous argument `{}`", item.name.text,
+                                 item.name.text));
   }
   auto given = [&](std::string_view name) -> const Entity* {
     auto it = arguments.find(name);
@@ -267,7 +273,8 @@ Result<void> Validation::alias_outer(const ast::Alias& alias) {
     std::set<typing::ResourceId> free;
     if (crosses) types_.free_resources(type, free);
     if (!free.empty())
-      return invalid("cannot alias outer type which transitively refers to resources not defined in the current component");
+      return invalid(
+          "cannot alias outer type which transitively refers to resources not defined in the current component");
     here->types.push_back(type);
   }
   return {};

@@ -25,8 +25,7 @@ Result<void> Validation::define(const ast::CoreTypeDecl& decl, const ast::Defini
   auto resolve = [&](TypeIndex index) {
     return index.value < scope_->core_types.size() ? scope_->core_types[index.value].type : std::nullopt;
   };
-  auto first =
-      types_.core.add_group(group.types, static_cast<std::uint32_t>(scope_->core_types.size()), resolve);
+  auto first = types_.core.add_group(group.types, static_cast<std::uint32_t>(scope_->core_types.size()), resolve);
   if (!first) return placed(std::move(first).error());
   for (std::uint32_t i = 0; i < group.types.size(); ++i) scope_->core_types.push_back({TypeIndex(first->value + i), 0});
   return {};
@@ -83,7 +82,8 @@ Result<CoreExtern> Validation::core_extern(const ast::CoreExternType& type, cons
   }
   for (wasm::ValType* value : {&made.table.element, &made.global.type}) {
     auto resolved = CoreTypes::resolve(*value, resolve);
-    if (!resolved) return invalid(fmt::format("unknown type {}: type index out of bounds", value->heap().index().value));
+    if (!resolved)
+      return invalid(fmt::format("unknown type {}: type index out of bounds", value->heap().index().value));
     *value = *resolved;
   }
   return made;
@@ -92,7 +92,8 @@ Result<CoreExtern> Validation::core_extern(const ast::CoreExternType& type, cons
 // ---- core instances ----
 
 Result<void> Validation::define(const ast::CoreInstance& instance, const ast::Definition&) {
-  scope_->core_instances.push_back(CUSP_TRY(instance.inline_exports ? bundle_core(instance) : instantiate_core(instance)));
+  scope_->core_instances.push_back(
+      CUSP_TRY(instance.inline_exports ? bundle_core(instance) : instantiate_core(instance)));
   return {};
 }
 
@@ -113,8 +114,9 @@ Result<std::shared_ptr<const CoreExports>> Validation::instantiate_core(const as
       return invalid(fmt::format("module instantiation argument `{}` does not export an item named `{}`", import.module,
                                  import.name));
     if (auto matched = types_.core.match(*what, import.what); !matched)
-      return placed(std::move(matched).error(), fmt::format("type mismatch for export `{}` of module instantiation argument `{}`",
-                                                            import.name, import.module));
+      return placed(std::move(matched).error(),
+                    fmt::format("type mismatch for export `{}` of module instantiation argument `{}`", import.name,
+                                import.module));
   }
   return module.exports;
 }

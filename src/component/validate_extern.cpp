@@ -22,6 +22,7 @@ Result<Entity> Validation::entity_of(const ast::ExternDesc& desc) {
     entity.type = CUSP_TRY(type_at(desc.index, Kind::Func, "a function"));
     return entity;
   case ast::ExternKind::Value:
+    CUSP_TRY(need(Feature::Values));
     entity.kind = Entity::Kind::Value;
     entity.type = CUSP_TRY(value_type(desc.value));
     return entity;
@@ -192,11 +193,14 @@ bool Validation::name_types(const Entity& entity, Direction direction, std::stri
 
 // ---- names ----
 
-Result<void> Validation::check_name(const ast::Name& name, Direction direction, const Entity& entity, Scope::Side& side) {
+Result<void> Validation::check_name(const ast::Name& name, Direction direction, const Entity& entity,
+                                    Scope::Side& side) {
   std::string_view what = direction == Direction::Import ? "import" : "export";
-  auto parsed = parse_extern_name(name.text, features_.nested_names);
-  if (!parsed) return placed(std::move(parsed).error(), fmt::format("{} name `{}` is not a valid extern name", what, name.text));
-  bool locates = parsed->kind == NameKind::Dependency || parsed->kind == NameKind::Url || parsed->kind == NameKind::Hash;
+  auto parsed = parse_extern_name(name.text, features_.has(Feature::NestedNames));
+  if (!parsed)
+    return placed(std::move(parsed).error(), fmt::format("{} name `{}` is not a valid extern name", what, name.text));
+  bool locates =
+      parsed->kind == NameKind::Dependency || parsed->kind == NameKind::Url || parsed->kind == NameKind::Hash;
   if (direction == Direction::Export && locates)
     return invalid(fmt::format("name `{}` is not a valid export name", name.text));
   CUSP_TRY(check_attributes(name, *parsed, entity));
@@ -210,11 +214,15 @@ Result<void> Validation::check_name(const ast::Name& name, Direction direction, 
 }
 
 Result<void> Validation::check_attributes(const ast::Name& name, const ExternName& parsed, const Entity& entity) const {
+  CUSP_TRY(need(Feature::Implements, name.implements || name.external_id));
+  CUSP_TRY(need(Feature::CanonicalNames, name.version_suffix.has_value()));
   if (name.implements) {
-    if (parsed.kind != NameKind::Label) return invalid(fmt::format("name `{}` is not valid with `implements`", name.text));
+    if (parsed.kind != NameKind::Label)
+      return invalid(fmt::format("name `{}` is not valid with `implements`", name.text));
     if (entity.kind != Entity::Kind::Instance) return invalid("only instances can have an `implements`");
-    auto interface = parse_extern_name(*name.implements, features_.nested_names);
-    if (!interface) return placed(std::move(interface).error(), fmt::format("`{}` is not a valid name", *name.implements));
+    auto interface = parse_extern_name(*name.implements, features_.has(Feature::NestedNames));
+    if (!interface)
+      return placed(std::move(interface).error(), fmt::format("`{}` is not a valid name", *name.implements));
     if (interface->kind != NameKind::Interface)
       return invalid(fmt::format("name `{}` must be an interface", *name.implements));
     if (auto version = check_version(*interface, std::nullopt); !version) return placed(std::move(version).error());
@@ -231,7 +239,8 @@ Result<void> Validation::check_attributes(const ast::Name& name, const ExternNam
 // What a constructor, method or static function must look like.
 Result<void> Validation::check_annotation(const ExternName& name, const Entity& entity, const Scope::Side& side) const {
   if (name.resource.empty()) return {};
-  if (entity.kind != Entity::Kind::Func) return invalid(fmt::format("`{}` is not valid: item is not a func", name.text));
+  if (entity.kind != Entity::Kind::Func)
+    return invalid(fmt::format("`{}` is not valid: item is not a func", name.text));
   const typing::FuncType& func = types_.func(entity.type);
   if (name.kind == NameKind::Static) {
     if (side.known_resources.contains(name.resource)) return {};
@@ -259,8 +268,10 @@ Result<void> Validation::check_annotation(const ExternName& name, const Entity& 
 
 Result<void> Validation::check_resource_name(TypeRef resource, std::string_view name, const Scope::Side& side) const {
   auto known = side.resource_names.find(resource);
-  if (known == side.resource_names.end()) return invalid("resource used in function does not have a name in this context");
-  if (known->second != name) return invalid(fmt::format("function does not match expected resource name `{}`", known->second));
+  if (known == side.resource_names.end())
+    return invalid("resource used in function does not have a name in this context");
+  if (known->second != name)
+    return invalid(fmt::format("function does not match expected resource name `{}`", known->second));
   return {};
 }
 

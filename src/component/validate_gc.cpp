@@ -56,7 +56,8 @@ Result<TypeIndex> Validation::gc_core_type(const typing::FuncType& func, const O
   return *options.core_type;
 }
 
-Result<void> Validation::check_gc(TypeRef type, const Options& options, const wasm::FieldType& core, bool in_memory) const {
+Result<void> Validation::check_gc(TypeRef type, const Options& options, const wasm::FieldType& core,
+                                  bool in_memory) const {
   const TypeKind kind = types_.kind_of(type);
   auto mismatch = [&](std::string_view expected) {
     return invalid(fmt::format("expected to lower component `{}` type to core `{}` type, but found `{}`",
@@ -68,7 +69,8 @@ Result<void> Validation::check_gc(TypeRef type, const Options& options, const wa
     return mismatch(to_string({number->type, packed, false}));
   }
   bool is_ref = core.packed == Packed::No && core.type.is_ref();
-  const wasm::SubType* target = is_ref && core.type.heap().is_concrete() ? &types_.core.at(core.type.heap().index()) : nullptr;
+  const wasm::SubType* target =
+      is_ref && core.type.heap().is_concrete() ? &types_.core.at(core.type.heap().index()) : nullptr;
   const auto* array = target ? std::get_if<wasm::ArrayType>(&target->composite) : nullptr;
   const auto* structure = target ? std::get_if<wasm::StructType>(&target->composite) : nullptr;
   switch (kind) {
@@ -86,9 +88,10 @@ Result<void> Validation::check_gc(TypeRef type, const Options& options, const wa
     if (!structure) return mismatch("(ref null? (struct ...))");
     const auto& fields = types_.defined(type).labels;
     if (structure->fields.size() != fields.size())
-      return invalid(fmt::format("core `struct` has {} fields, but component `{}` has {} fields", structure->fields.size(),
-                                 typing::type_kind_name(kind), fields.size()));
-    for (std::size_t i = 0; i < fields.size(); ++i) CUSP_TRY(check_gc(*fields[i].type, options, structure->fields[i], true));
+      return invalid(fmt::format("core `struct` has {} fields, but component `{}` has {} fields",
+                                 structure->fields.size(), typing::type_kind_name(kind), fields.size()));
+    for (std::size_t i = 0; i < fields.size(); ++i)
+      CUSP_TRY(check_gc(*fields[i].type, options, structure->fields[i], true));
     return {};
   }
   case TypeKind::Variant:
@@ -99,7 +102,8 @@ Result<void> Validation::check_gc(TypeRef type, const Options& options, const wa
   case TypeKind::Map: return invalid("GC lowering for component `map` type is not defined");
   default: break;
   }
-  bool is_extern = is_ref && !core.type.heap().is_concrete() && core.type.heap().abstract() == wasm::AbstractHeapType::Extern;
+  bool is_extern =
+      is_ref && !core.type.heap().is_concrete() && core.type.heap().abstract() == wasm::AbstractHeapType::Extern;
   if (is_extern) return {};
   return mismatch("(ref null? extern)");
 }

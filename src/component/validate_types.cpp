@@ -15,6 +15,7 @@ Result<void> Validation::define(ast::TypeDecl& decl, const ast::Definition& defi
 
 Result<TypeRef> Validation::make_type(ast::TypeDecl& decl, const ast::Definition& definition) {
   if (const auto* ref = std::get_if<ast::ValRef>(&decl.type)) {
+    CUSP_TRY(value_type(*ref));
     typing::DefinedType type;
     type.kind = *ref->primitive; // a definition names a type by what it is, never by an index
     return *types_.add(std::move(type));
@@ -48,6 +49,7 @@ Result<TypeRef> Validation::make_type(ast::TypeDecl& decl, const ast::Definition
 }
 
 Result<TypeRef> Validation::value_type(const ast::ValRef& ref) const {
+  CUSP_TRY(need(Feature::ErrorContext, ref.primitive == TypeKind::ErrorContext));
   return ref.primitive ? TypeRef::primitive(*ref.primitive) : defined_type_at(ref.index);
 }
 
@@ -70,7 +72,8 @@ Result<void> Validation::check_labels(const ast::DefType& def) const {
     std::map<std::string, std::string_view> seen;
     for (const ast::LabelRef& label : def.labels) {
       if (label.name.empty()) return invalid(fmt::format("{} name cannot be empty", words.member));
-      if (!is_label(label.name)) return invalid(fmt::format("{} name `{}` is not in kebab case", words.member, label.name));
+      if (!is_label(label.name))
+        return invalid(fmt::format("{} name `{}` is not in kebab case", words.member, label.name));
       auto [earlier, is_new] = seen.emplace(lower_case(label.name), label.name);
       if (!is_new)
         return invalid(fmt::format("{} name `{}` conflicts with previous {} name `{}`", words.member, label.name,
@@ -83,12 +86,16 @@ Result<void> Validation::check_labels(const ast::DefType& def) const {
 
 // What only some kinds of types ask of what they hold.
 Result<void> Validation::check_element(const ast::DefType& def, const typing::DefinedType& made) const {
+  CUSP_TRY(need(Feature::Async, def.kind == TypeKind::Stream || def.kind == TypeKind::Future));
+  CUSP_TRY(need(Feature::FixedLengthLists, def.kind == TypeKind::FixedList));
+  CUSP_TRY(need(Feature::Map, def.kind == TypeKind::Map));
   bool carries = def.kind == TypeKind::Stream || def.kind == TypeKind::Future;
   if (carries && made.element) {
     if (types_.info(*made.element).has_borrow)
       return invalid(fmt::format("`{}` cannot carry a `borrow` type", typing::type_kind_name(def.kind)));
     if (def.kind == TypeKind::Stream && types_.kind_of(*made.element) == TypeKind::Char)
-      return invalid("`stream<char>` is not valid at this time, use `stream<u8>` with a defined byte encoding instead for now");
+      return invalid(
+          "`stream<char>` is not valid at this time, use `stream<u8>` with a defined byte encoding instead for now");
   }
   if (def.kind == TypeKind::FixedList && def.length == 0)
     return invalid("Fixed-length lists must have more than zero elements");
@@ -124,19 +131,20 @@ Result<TypeRef> Validation::define_type(const ast::DefType& def) {
     made.resource = CUSP_TRY(type_at(def.resource, Kind::Resource, "a resource"));
   CUSP_TRY(check_element(def, made));
   auto type = types_.add(std::move(made));
-  if (!type)
-    return invalid(fmt::format("the type's size in memory reaches the maximum of {} bytes", kMaxElementSize));
+  if (!type) return invalid(fmt::format("the type's size in memory reaches the maximum of {} bytes", kMaxElementSize));
   if (types_.defined(*type).depth > kMaxTypeDepth) return fail(ErrorCode::LimitExceeded, "type nesting is too deep");
   return *type;
 }
 
 Result<TypeRef> Validation::define_func(const ast::FuncTypeRef& ref) {
   typing::FuncType func;
+  CUSP_TRY(need(Feature::Async, ref.is_async));
   func.is_async = ref.is_async;
   std::map<std::string, std::string_view> seen;
   for (const ast::LabelRef& param : ref.params) {
     if (param.name.empty()) return invalid("function parameter name cannot be empty");
-    if (!is_label(param.name)) return invalid(fmt::format("function parameter name `{}` is not in kebab case", param.name));
+    if (!is_label(param.name))
+      return invalid(fmt::format("function parameter name `{}` is not in kebab case", param.name));
     auto [earlier, is_new] = seen.emplace(lower_case(param.name), param.name);
     if (!is_new)
       return invalid(fmt::format("function parameter name `{}` conflicts with previous parameter name `{}`", param.name,
@@ -154,7 +162,9 @@ Result<TypeRef> Validation::define_func(const ast::FuncTypeRef& ref) {
 }
 
 Result<TypeRef> Validation::define_resource(const ast::ResourceType& resource) {
-  if (scope_->kind != Scope::Kind::Component) return invalid("resources can only be defined within a concrete component");
+  if (scope_->kind != Scope::Kind::Component)
+    return invalid("resources can only be defined within a concrete component");
+  CUSP_TRY(need(Feature::Memory64, resource.rep == AddressType::I64));
   if (resource.destructor) {
     wasm::TypeIndex type = CUSP_TRY(at(scope_->core_funcs, *resource.destructor, "core function"));
     wasm::FuncType wanted{{resource.rep == AddressType::I32 ? wasm::ValType::i32() : wasm::ValType::i64()}, {}};

@@ -105,6 +105,7 @@ private:
 } // namespace
 
 Result<void> Validation::define(const ast::Value& value, const ast::Definition&) {
+  CUSP_TRY(need(Feature::Values));
   TypeRef type = CUSP_TRY(value_type(value.type));
   wasm::Cursor in(value.bytes, value.offset);
   ValueReader(in, types_).read(type);
@@ -119,14 +120,16 @@ Result<void> Validation::define(const ast::Value& value, const ast::Definition&)
 }
 
 Result<void> Validation::define(const ast::Start& start, const ast::Definition&) {
+  CUSP_TRY(need(Feature::Values));
   if (scope_->has_start) return invalid("component cannot have more than one start function");
   const typing::FuncType& func = types_.func(CUSP_TRY(at(scope_->funcs, start.func, "function")));
   if (func.params.size() != start.arguments.size())
     return invalid(fmt::format("component start function requires {} arguments but was given {}", func.params.size(),
                                start.arguments.size()));
   if (start.results != (func.result ? 1u : 0u))
-    return invalid(fmt::format("component start function has a result count of {} but the function type has a result count of {}",
-                               start.results, func.result ? 1 : 0));
+    return invalid(
+        fmt::format("component start function has a result count of {} but the function type has a result count of {}",
+                    start.results, func.result ? 1 : 0));
   for (std::size_t i = 0; i < start.arguments.size(); ++i) {
     TypeRef given = CUSP_TRY(value_at(start.arguments[i]));
     if (auto matched = typing::Subtyping(types_).value(given, func.params[i].second); !matched)

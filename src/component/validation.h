@@ -46,10 +46,10 @@ struct ValidationScope {
   struct Side {
     std::shared_ptr<typing::NameList> names = std::make_shared<typing::NameList>();
     std::vector<Entity> entities;
-    std::map<std::string, std::string> taken;                                   // uniqueness key: the name
+    std::map<std::string, std::string> taken;                                     // uniqueness key: the name
     std::unordered_map<TypeRef, std::string, typing::TypeRefHash> resource_names; // for methods and constructors
-    std::set<std::string, std::less<>> known_resources;                         // for static functions
-    typing::TypeRefSet types;                                                   // that have a name on this side
+    std::set<std::string, std::less<>> known_resources;                           // for static functions
+    typing::TypeRefSet types;                                                     // that have a name on this side
   };
   Side imports, exports;
   typing::Info info;
@@ -73,7 +73,10 @@ private:
 
   // --- errors, look-up, scopes
   std::unexpected<base::Error> fail(base::ErrorCode code, std::string message) const;
-  std::unexpected<base::Error> invalid(std::string message) const { return fail(base::ErrorCode::Invalid, std::move(message)); }
+  std::unexpected<base::Error> invalid(std::string message) const {
+    return fail(base::ErrorCode::Invalid, std::move(message));
+  }
+  Result<void> need(Feature feature, bool when = true) const;
   // An error from below that has no place yet.
   std::unexpected<base::Error> placed(base::Error error, std::string_view context = {}) const;
   template <class T> Result<T> at(const std::vector<T>& space, std::uint32_t index, std::string_view what) const;
@@ -159,7 +162,8 @@ private:
   Result<void> require_memory(const Options& options, bool when = true) const;
   Result<void> require_realloc(const Options& options, bool when = true) const;
   Result<wasm::FuncType> flatten(const typing::FuncType& func, const Options& options, Abi abi) const;
-  Result<void> flatten_result(const typing::FuncType& func, const Options& options, Abi abi, wasm::FuncType& flat) const;
+  Result<void> flatten_result(const typing::FuncType& func, const Options& options, Abi abi,
+                              wasm::FuncType& flat) const;
   Result<wasm::TypeIndex> core_func_of(const typing::FuncType& func, const Options& options, Abi abi);
   Result<void> lift(const ast::Canon& canon);
   Result<wasm::TypeIndex> lower(const ast::Canon& canon);
@@ -184,7 +188,8 @@ private:
   std::uint64_t offset_ = 0;
 };
 
-template <class T> base::Result<T> Validation::at(const std::vector<T>& space, std::uint32_t index, std::string_view what) const {
+template <class T>
+base::Result<T> Validation::at(const std::vector<T>& space, std::uint32_t index, std::string_view what) const {
   if (index >= space.size())
     return invalid(fmt::format("unknown {} {}: {} index out of bounds", what, index, what.substr(what.rfind(' ') + 1)));
   return space[index];
