@@ -14,8 +14,8 @@ using wasm::Cursor;
 base::Result<std::shared_ptr<ast::Component>> SectionDecoder::run() {
   out_ = std::make_shared<ast::Component>();
   out_->offset = in_.offset();
-  if (in_.fixed32() != 0x6d736100 || in_.fixed32() != 0x0001000d)
-    in_.fail_at(ErrorCode::Malformed, out_->offset, "this is not a component");
+  bool has_preamble = in_.left() >= 8 && in_.fixed32() == 0x6d736100 && in_.fixed32() == 0x0001000d;
+  if (!has_preamble) in_.fail_at(ErrorCode::Malformed, out_->offset, "this is not a component");
   while (in_.ok() && !in_.at_end()) {
     std::uint8_t id = in_.u8();
     if (in_.ok()) section(id);

@@ -50,6 +50,8 @@ Result<std::shared_ptr<InstanceEntity>> Flattening::instantiate(const ComponentE
                                                                 const Arguments* arguments, std::string path,
                                                                 unsigned depth) {
   if (depth > kMaxNesting) return fail(ErrorCode::LimitExceeded, "components instantiate each other too deeply");
+  if (plan_.component_instances == kMaxInstances)
+    return fail(ErrorCode::LimitExceeded, fmt::format("the component makes more than {} instances", kMaxInstances));
   Environment* outer = env_;
   Environment* env = new_environment(component.scope, std::move(path));
   env->instance = ComponentInstanceIndex(plan_.component_instances++);
@@ -59,7 +61,7 @@ Result<std::shared_ptr<InstanceEntity>> Flattening::instantiate(const ComponentE
   for (const ast::Definition& definition : component.component->definitions) {
     env_ = env;
     offset_ = definition.offset;
-    if (++executed_ > kMaxExecuted) return fail(ErrorCode::LimitExceeded, "the component has too many instantiations");
+    if (++executed_ > kMaxExecuted) return fail(ErrorCode::LimitExceeded, "the component instantiates too much");
     CUSP_TRY(std::visit([&](const auto& what) { return define(what, frame); }, definition.what));
   }
   env_ = outer;

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t kMaxLabels = 10'000;        // fields, cases, mem
 inline constexpr std::uint32_t kMaxTypeDepth = 100;        // of value types
 inline constexpr std::uint32_t kMaxTypeSize = 1'000'000;   // nodes of a type, written out as a tree
 inline constexpr std::uint32_t kMaxOptions = 10;           // of one canonical definition
+inline constexpr std::uint32_t kMaxInstances = 100'000;    // of components, in a plan
 inline constexpr std::size_t kMaxExecuted = 2'000'000;     // definitions, over all instantiations of a plan
 inline constexpr std::uint32_t kMaxFixedLength = 1u << 30; // elements of a list of fixed length
 
