@@ -171,8 +171,10 @@ private:
     wasm::Limits limits;
     std::uint64_t offset = in_.offset();
     std::uint8_t flags = in_.u8();
-    if (flags > (shared ? 15 : 7) || (!shared && (flags & 2)))
+    if (flags > (shared ? 15 : 7) || (!shared && (flags & 2))) {
       in_.fail_at(ErrorCode::Malformed, offset, "malformed limits flags");
+      return limits;
+    }
     if (flags & 2 && need(CoreFeature::Threads)) *shared = true;
     if (flags & 4) need(CoreFeature::Memory64), is_64 = true;
     limits.min = is_64 ? in_.u64() : in_.u32();
