@@ -40,6 +40,8 @@ struct EventLoop::State {
   std::vector<Watch> watches; // by descriptor
   Fiber* first_ready = nullptr;
   Fiber* last_ready = nullptr;
+  Fiber* turn = nullptr;   // what is left of this turn
+  Fiber* urgent = nullptr; // run_first(): who goes next, before the rest of the turn
   std::size_t alive = 0;
   TimePoint now = Clock::now();
   bool stopping = false, stopping_now = false;
@@ -48,6 +50,8 @@ struct EventLoop::State {
   std::vector<std::function<void()>> posted;
 
   void run_ready();
+  void resume(Fiber* fiber);
+  void unqueue(Fiber* fiber);
   void run_posted();
   void poll();
 };
@@ -116,20 +120,53 @@ void EventLoop::stop_now() {
   post([this] { state_->stopping_now = true; });
 }
 
+// Both go before whatever is ready: the one to run, then this one. A fiber that is queued already leaves the queue.
+void EventLoop::run_first(Fiber* fiber) {
+  State& state = *state_;
+  Fiber* self = Fiber::current();
+  for (Fiber* one : {fiber, self})
+    if (one->queued_) state.unqueue(one);
+  fiber->queued_ = self->queued_ = true;
+  fiber->next_ready_ = self;
+  self->next_ready_ = state.urgent;
+  state.urgent = fiber;
+  Fiber::suspend();
+}
+
+void EventLoop::cancel(Fiber* fiber) {
+  fiber->cancelled_ = true;
+  wake(fiber);
+}
+
+void EventLoop::State::unqueue(Fiber* fiber) {
+  Fiber* previous = nullptr;
+  for (Fiber** head : {&first_ready, &turn, &urgent}) {
+    for (Fiber** at = head; *at; previous = *at, at = &(*at)->next_ready_) {
+      if (*at != fiber) continue;
+      *at = fiber->next_ready_;
+      if (fiber == last_ready) last_ready = previous;
+      return;
+    }
+    previous = nullptr;
+  }
+}
+
+void EventLoop::State::resume(Fiber* fiber) {
+  fiber->queued_ = false;
+  Fiber::Switch::resume(*fiber);
+  if (!fiber->finished_) return;
+  stacks.give_back(fiber->own_stack_);
+  delete fiber;
+  --alive;
+}
+
 // One turn: whatever is ready now runs once; what becomes ready meanwhile waits for the next turn.
 void EventLoop::State::run_ready() {
-  Fiber* fiber = first_ready;
+  turn = first_ready;
   first_ready = last_ready = nullptr;
-  while (fiber) {
-    Fiber* next = fiber->next_ready_;
-    fiber->queued_ = false;
-    Fiber::Switch::resume(*fiber);
-    if (fiber->finished_) {
-      stacks.give_back(fiber->own_stack_);
-      delete fiber;
-      --alive;
-    }
-    fiber = next;
+  while (Fiber* fiber = urgent ? urgent : turn) {
+    (urgent ? urgent : turn) = fiber->next_ready_;
+    resume(fiber);
   }
 }
 
@@ -203,9 +240,11 @@ void EventLoop::forget(int fd) {
 }
 
 void EventLoop::sleep_until(TimePoint deadline) {
-  Timer timer{.deadline = deadline, .fiber = Fiber::current()};
+  Fiber* self = Fiber::current();
+  Timer timer{.deadline = deadline, .fiber = self};
   state_->timers.arm(timer);
-  while (!timer.fired) Fiber::suspend();
+  while (!timer.fired && !self->cancelled()) Fiber::suspend();
+  state_->timers.disarm(timer);
 }
 
 void EventLoop::run_blocking(std::function<void()> work) {
@@ -255,7 +294,7 @@ struct AnyWait {
     Timer timer{.deadline = deadline, .fiber = self};
     if (deadline != kNever) state.timers.arm(timer);
     bool set = any_set(events);
-    for (; !set && !timer.fired; set = any_set(events)) Fiber::suspend();
+    for (; !set && !timer.fired && !self->cancelled(); set = any_set(events)) Fiber::suspend();
     state.timers.disarm(timer);
     for (std::size_t i = 0; i < events.size(); ++i) remove(*events[i], waiters[i]);
     return set;

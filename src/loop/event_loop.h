@@ -27,7 +27,7 @@ public:
   bool is_set() const { return set_; }
   void set(); // wakes every waiter
   void reset() { set_ = false; }
-  // Suspends until set or until the deadline; false at the deadline. REQUIRES: on a fiber.
+  // Suspends until set or until the deadline; false at the deadline, and when the fiber is cancelled. REQUIRES: on a fiber.
   bool wait(TimePoint deadline = kNever);
 
 private:
@@ -41,7 +41,8 @@ private:
   Waiter* first_ = nullptr;
 };
 
-// Suspends until one of `events` is set or the deadline passes; wasi:io/poll stands on this. False at the deadline.
+// Suspends until one of `events` is set or the deadline passes; wasi:io/poll stands on this. False at the deadline, and when the
+// fiber is cancelled.
 bool wait_any(std::span<Event* const> events, TimePoint deadline);
 
 class BlockingPool {
@@ -72,6 +73,10 @@ public:
   static const std::size_t kDefaultStackBytes;
   Fiber* spawn(std::function<void()> body, std::size_t stack_bytes = kDefaultStackBytes);
   void wake(Fiber* fiber); // make a suspended fiber ready; a second wake before it runs is one wake
+  // REQUIRES: on a fiber. Runs `fiber` now, until it suspends or ends, and then goes on; no other fiber in between.
+  void run_first(Fiber* fiber);
+  // Ends the waits of a fiber as if their deadlines had come, this one and all later ones; run_blocking() still waits for its work.
+  void cancel(Fiber* fiber);
   std::size_t fibers_alive() const;
 
   // Watches a descriptor, edge-triggered: sets the events when it becomes readable, becomes writable, or the peer has hung up (`hangup` may be

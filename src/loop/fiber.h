@@ -47,11 +47,16 @@ public:
 
   EventLoop& loop() const { return *loop_; }
 
+  // EventLoop::cancel() was called: every wait with a deadline, and sleeping, ends at once from now on.
+  bool cancelled() const { return cancelled_; }
+
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
 private:
   friend class EventLoop;
+  friend class Coroutine;
+  friend struct AnyWait;
   struct Switch;
   Fiber() = default;
 
@@ -62,6 +67,7 @@ private:
   Fiber* next_ready_ = nullptr;
   bool queued_ = false;
   bool finished_ = false;
+  bool cancelled_ = false;
   Entry entry_ = nullptr;
   void* argument_ = nullptr;
   void* asan_fake_stack_ = nullptr;

@@ -29,19 +29,24 @@ struct Entering {
   bool completed;
 };
 
-// The activation is whole before a handler can see it, and no longer visible when it goes.
+// The activation is whole before a handler can see it, and no longer visible when it goes. The fiber and the activation around
+// this one may be others at the end: a thread that blocked is resumed from anywhere.
 void enter(void* argument) {
   auto& e = *static_cast<Entering*>(argument);
   Execution& execution = *e.activation.execution;
-  loop::Fiber* fiber = execution.fiber;
-  Activation* within = execution.innermost;
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  fiber->guest = &e.activation;
-  execution.innermost = &e.activation;
+  execution.running.fiber->guest = &e.activation;
+  execution.running.innermost = &e.activation;
   e.completed = cusp_enter_guest(&e.activation, e.entry, e.vmctx, e.code, e.values) == 0;
-  fiber->guest = e.activation.outer;
-  execution.innermost = within;
+  execution.running.fiber->guest = e.activation.outer;
+  execution.running.innermost = e.activation.within;
   std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+bool refuse(Execution& execution, abi::Trap trap) {
+  execution.trap = trap;
+  execution.pc_count = 0;
+  return false;
 }
 
 } // namespace
@@ -49,21 +54,23 @@ void enter(void* argument) {
 bool run_guest(Execution& execution, const void* entry, void* vmctx, const void* code, abi::ValRaw* values) {
   loop::Fiber* fiber = loop::Fiber::current();
   auto* outer = static_cast<Activation*>(fiber->guest);
-  Entering entering{{nullptr, outer, &execution}, entry, vmctx, code, values, false};
-  if (execution.innermost) {
-    if (execution.fiber != fiber) {
-      execution.trap = abi::Trap::CannotEnter;
-      execution.pc_count = 0;
-      return false;
-    }
+  Execution::Running& running = execution.running;
+  if (running.stack) {
+    if (running.fiber != fiber) return refuse(execution, abi::Trap::CannotEnter);
+    Entering entering{
+        {nullptr, outer, running.innermost, &execution, running.stack}, entry, vmctx, code, values, false};
     enter(&entering);
     return entering.completed;
   }
-  execution.fiber = fiber;
+  loop::StackView stack = execution.stacks.take();
+  if (!stack.base) return refuse(execution, abi::Trap::MemoryLimit);
+  Entering entering{{nullptr, outer, nullptr, &execution, stack.base}, entry, vmctx, code, values, false};
+  running = {nullptr, fiber, stack.base};
   if (!outer) preempt_guest_begins();
-  loop::Fiber::call_on_stack(execution.stack, enter, &entering);
+  loop::Fiber::call_on_stack(stack, enter, &entering);
   if (!outer) preempt_guest_ends();
-  execution.fiber = nullptr;
+  running = {};
+  execution.stacks.give_back(stack);
   return entering.completed;
 }
 
@@ -109,7 +116,7 @@ bool deadline_passed(const Activation* activation) {
 bool interruption_due(Execution& execution) {
   if (!execution.interrupted) return false;
   execution.interrupted = 0;
-  if (deadline_passed(execution.innermost)) return true;
+  if (deadline_passed(execution.running.innermost)) return true;
   loop::Fiber::yield();
   return false;
 }

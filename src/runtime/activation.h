@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "abi/vm.h"
-#include "loop/fiber.h"
+#include "runtime/guest_stacks.h"
 
 namespace cusp::runtime {
 
@@ -18,31 +18,36 @@ class WriteSet;
 struct Execution;
 
 struct Activation {
-  void* resume_sp = nullptr; // first: enter_x86_64.S stores here
-  Activation* outer = nullptr;
+  void* resume_sp = nullptr;     // first: enter_x86_64.S stores here
+  Activation* outer = nullptr;  // of the fiber
+  Activation* within = nullptr; // of the same execution on the same stack
   Execution* execution = nullptr;
+  std::byte* stack = nullptr; // the low end of the stack it is on
 };
 
 inline constexpr std::uint32_t kMaxBacktrace = 64;
 inline constexpr std::int64_t kNoDeadline = std::numeric_limits<std::int64_t>::max();
 
 struct Execution {
-  loop::StackView stack{};
-  std::size_t stack_guard = 0; // inaccessible bytes below the stack
+  GuestStacks stacks;
   WriteSet* write_set = nullptr;
   std::int64_t deadline_ns = kNoDeadline; // CLOCK_MONOTONIC
   // Set by the timer when it found host code running; tested where host code returns to the guest.
   volatile std::uint32_t interrupted = 0;
-  Activation* innermost = nullptr;
-  loop::Fiber* fiber = nullptr; // whose activations these are, while there are any
+  // The stack that is in use now, whose guest may be entered again from there; all null: none.
+  struct Running {
+    Activation* innermost = nullptr;
+    loop::Fiber* fiber = nullptr;
+    std::byte* stack = nullptr; // its low end
+  } running;
   // What a trap leaves behind.
   abi::Trap trap = abi::Trap::Internal;
   std::uint32_t pc_count = 0;
   std::uintptr_t pcs[kMaxBacktrace]; // in guest code, at or inside the instruction in question; innermost first
 };
 
-// Calls `entry` (an entry trampoline) on the execution's stack, or on the current one when it is active already. False: trapped.
-// REQUIRES: on a fiber. The execution may be active on one fiber at a time: otherwise CannotEnter.
+// Calls `entry` (an entry trampoline) on a stack of the execution, the current one when it is one already. False: trapped.
+// REQUIRES: on a fiber. An execution runs on one fiber at a time: otherwise CannotEnter.
 bool run_guest(Execution& execution, const void* entry, void* vmctx, const void* code, abi::ValRaw* values);
 
 // The activation whose guest runs on this thread; nullptr: none. Async-signal-safe.

@@ -55,10 +55,10 @@ bool repair_write_fault(std::uintptr_t address, const Activation* activation) {
 // An address below one of the stacks in use, or no address at all because the kernel found no room for a signal frame.
 bool is_stack_overflow(std::uintptr_t address, bool by_kernel, std::uintptr_t sp, const Activation* activation) {
   for (; activation; activation = activation->outer) {
-    const Execution& execution = *activation->execution;
-    auto base = reinterpret_cast<std::uintptr_t>(execution.stack.base);
-    if (address < base && address >= base - execution.stack_guard) return true;
-    if (by_kernel && sp >= base - execution.stack_guard && sp < base + abi::kHostStackReserve) return true;
+    auto base = reinterpret_cast<std::uintptr_t>(activation->stack);
+    std::uintptr_t guard = base - activation->execution->stacks.guard();
+    if (address < base && address >= guard) return true;
+    if (by_kernel && sp >= guard && sp < base + abi::kHostStackReserve) return true;
   }
   return false;
 }

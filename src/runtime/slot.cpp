@@ -236,11 +236,10 @@ Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> lay
   own.write_set = CUSP_TRY(WriteSet::create(own.at(0), map.total, map.options.tracking));
   slot->limits_ = map.options.limits;
   slot->results_ = own.at(map.results);
-  slot->stack_ = {reinterpret_cast<std::byte*>(own.at(map.stack)), map.stack_size};
   Store::State& state = slot->state();
   state.store_base = reinterpret_cast<std::uint64_t>(own.at(0));
-  state.execution.stack = slot->stack_;
-  state.execution.stack_guard = kStackGuard;
+  state.execution.stacks.set_up({reinterpret_cast<std::byte*>(own.at(map.stack)), map.stack_size}, kStackGuard,
+                                slot.get());
   state.execution.write_set = own.write_set.get();
   own.instances.resize(map.cores.size());
   for (const auto& core : map.cores) {
@@ -358,6 +357,7 @@ Result<void> Slot::reset() {
     state.dropped = false;
   }
   state.pending = {};
+  state.execution.stacks.trim();
   state.execution.interrupted = 0;
   state.execution.deadline_ns = kNoDeadline;
   memory_in_use_ = own.memory_in_use;

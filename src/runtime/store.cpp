@@ -142,9 +142,7 @@ Result<void> Store::map_stack() {
   CUSP_TRY(open_pages(base + kStackGuard, stack));
   results_ = base + kStackGuard + stack + kStackGuard;
   CUSP_TRY(open_pages(results_, results));
-  stack_ = {reinterpret_cast<std::byte*>(base + kStackGuard), stack};
-  state_->execution.stack = stack_;
-  state_->execution.stack_guard = kStackGuard;
+  state_->execution.stacks.set_up({reinterpret_cast<std::byte*>(base + kStackGuard), stack}, kStackGuard, this);
   state_->spaces.push_back(std::move(owned));
   return {};
 }

@@ -176,7 +176,6 @@ protected:
   void take_trap();
   StoreLimits limits_;
   std::uint64_t memory_in_use_ = 0;
-  loop::StackView stack_{};
   std::uint8_t* results_ = nullptr;
   TrapInfo last_trap_;
   std::unique_ptr<State> state_;
