@@ -73,9 +73,11 @@ template <class F, class Caller, class... A> struct HostCall {
   using Unwrap = UnwrapHostResult<Returned>;
   using R = typename Unwrap::Type;
   using P = Fields<A...>;
-  static constexpr bool params_in_memory = P::flat_count > component::kMaxFlatParams;
   static constexpr bool has_result = !std::is_void_v<R>;
-  static constexpr std::uint32_t result_at = params_in_memory ? 1 : P::flat_count;
+  // More than this never travels flat; fewer than this always does.
+  static bool params_in_memory(const CallContext& cx) {
+    return P::flat_count > component::kMaxFlatAsyncParams && P::flat_count > cx.max_flat_params();
+  }
 
   static constexpr const TypeDesc* result_desc() {
     if constexpr (has_result) return &Abi<R>::desc;
@@ -86,7 +88,7 @@ template <class F, class Caller, class... A> struct HostCall {
   static void thunk(CallContext& cx, const void* callable, abi::ValRaw* values) {
     const F& f = *static_cast<const F*>(callable);
     using Indices = std::index_sequence_for<A...>;
-    if constexpr (params_in_memory) {
+    if (params_in_memory(cx)) {
       const std::uint8_t* at = cx.range(values[0].i32, P::size, P::alignment, "parameters");
       if (at) run(cx, f, P::load(cx, at, Indices()), values);
     } else {
@@ -103,19 +105,20 @@ template <class F, class Caller, class... A> struct HostCall {
       if (cx.trapped()) return;
       if constexpr (Unwrap::may_trap) {
         if (!returned) return cx.trap(std::move(returned.error().message), returned.error().code);
-        if constexpr (has_result) lower(cx, *std::move(returned), values);
+        if constexpr (has_result) give(cx, *std::move(returned), values);
       } else {
-        lower(cx, std::move(returned), values);
+        give(cx, std::move(returned), values);
       }
     }
   }
+  template <class V> static void give(CallContext& cx, V&& value, abi::ValRaw* values) {
+    cx.complete([&] { lower(cx, std::forward<V>(value), values); });
+  }
   template <class V> static void lower(CallContext& cx, V&& value, abi::ValRaw* values) {
-    if constexpr (Abi<R>::flat_count <= component::kMaxFlatResults) {
-      Abi<R>::lower_flat(cx, values, std::forward<V>(value));
-    } else {
-      std::uint8_t* at = cx.range(values[result_at].i32, Abi<R>::size, Abi<R>::alignment, "result area");
-      if (at) Abi<R>::store(cx, at, std::forward<V>(value));
-    }
+    if (!cx.result_in_memory(Abi<R>::flat_count)) return Abi<R>::lower_flat(cx, values, std::forward<V>(value));
+    std::uint32_t pointer = values[params_in_memory(cx) ? 1 : P::flat_count].i32;
+    std::uint8_t* at = cx.range(pointer, Abi<R>::size, Abi<R>::alignment, "result area");
+    if (at) Abi<R>::store(cx, at, std::forward<V>(value));
   }
 };
 

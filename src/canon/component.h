@@ -6,12 +6,14 @@
 //   auto handle = code->find_export<Handle>("wasi:http/incoming-handler@0.2.12", "handle");
 //   auto instance = pool.acquire(&host_state);
 //   auto done = instance->call(*handle, std::move(request), std::move(response));
-// Calls run on a fiber. After a trap the instance refuses further calls ("cannot enter component instance") until reset.
+// Calls run on a fiber. A call of an async function returns when it has its result; the guest may go on after that, for as long as
+// somebody drives it: another call, finish(), or reading and writing its streams (host_stream.h). After a trap the instance refuses further calls ("cannot enter component instance") until reset.
 // Exactness: the slot is sealed before the first guest code (a module's start function) runs; start functions, and steps
 // after them whose order could be observed, run again for every use. Most components have neither: theirs are sealed whole.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <memory>
 #include <span>
 #include <string>
@@ -91,8 +93,18 @@ public:
   // Dynamic: none or one result. Arguments are conformed first (InvalidArgument).
   Result<std::vector<Value>> call(const ExportFunc& func, std::vector<Value> arguments);
 
-  // Ends this use: drops what its handles hold (host destructors run), puts the slot back. Error: the instance cannot
-  // be used again.
+  // Drives the guest until it has nothing more to do after its calls have returned, or waits for what cannot come.
+  // Error: Trap; Timeout when the fiber is cancelled.
+  Result<void> finish();
+  // Runs `body` on a fiber that belongs to this use of the instance: it is cancelled at the end of it, and waited for.
+  // `body` runs at once until it first suspends. False: there is no memory for its stack, and it is not run.
+  template <class F> bool spawn(F body) {
+    auto shared = std::make_shared<F>(std::move(body));
+    return spawn_fiber([shared] { (*shared)(); });
+  }
+
+  // Ends this use: ends its tasks and fibers, drops what its handles hold (host destructors run), puts the slot back.
+  // REQUIRES: no call of it under way on this fiber. Error: the instance cannot be used again.
   Result<void> reset();
   // Begins the next use: the rest of the steps. Nothing to do for most components. REQUIRES: as create().
   Result<void> start();
@@ -115,11 +127,19 @@ public:
 private:
   ComponentInstance();
   Result<void> build(); // slot, records, static steps, seal
+  Result<void> run_start(std::uint32_t core_instance);
+  void end_use();
+  bool spawn_fiber(std::function<void()> body);
   // Entry and exit of a lifted function, shared by both ways to call.
-  Result<void> finish_call(LiftLowerContext& cx, Task& task, bool entered);
-  bool begin_call(std::uint32_t lift, Task& task);
+  Result<void> finish_call(LiftLowerContext& cx, SyncTask& task, bool entered);
+  bool begin_call(std::uint32_t lift, SyncTask& task);
   bool invoke(std::uint32_t lift, LiftLowerContext& cx, abi::ValRaw* values);
-  void post_return(std::uint32_t lift, LiftLowerContext& cx, Task& task, std::uint64_t flat_result);
+  void post_return(std::uint32_t lift, LiftLowerContext& cx, SyncTask& task, std::uint64_t flat_result);
+  // The whole of a call of an async function. `resolved`: set by the caller's resolve().
+  Result<void> call_async(std::uint32_t lift, TaskCaller& caller, const bool& resolved);
+  Result<void> cannot_enter();
+  Result<void> fail_call(const Trap& trap);
+  bool is_async_lift(std::uint32_t lift) const;
   const RuntimeOptions& lift_options(std::uint32_t lift) const;
   InstanceState& lift_instance(std::uint32_t lift) const;
 
@@ -197,49 +217,69 @@ Result<TypedExport<Signature>> ComponentCode::find_export(std::string_view inter
   return TypedExport<Signature>{*lift};
 }
 
+namespace detail {
+
+// Arguments and result of a typed call, for a task that takes them when it likes.
+template <class R, class... A> struct TypedCall final : TaskCaller {
+  using P = Fields<A...>;
+  static constexpr bool params_in_memory = P::flat_count > component::kMaxFlatParams;
+  explicit TypedCall(A&&... arguments) : arguments(std::move(arguments)...) {}
+
+  void start(LiftLowerContext& cx, abi::ValRaw* values) override {
+    if constexpr (params_in_memory) {
+      std::uint32_t pointer = 0;
+      std::uint8_t* at = cx.allocate(P::alignment, P::size, pointer);
+      if (at) Abi<std::tuple<A...>>::store(cx, at, std::move(arguments));
+      values[0].i64 = pointer;
+    } else {
+      Abi<std::tuple<A...>>::lower_flat(cx, values, std::move(arguments));
+    }
+  }
+  void resolve(LiftLowerContext& cx, const abi::ValRaw* values, [[maybe_unused]] bool in_memory) override {
+    resolved = true;
+    if constexpr (!std::is_void_v<R>) {
+      if (!in_memory) {
+        result.emplace(Abi<R>::lift_flat(cx, values));
+      } else if (const std::uint8_t* at = cx.range(values[0].i32, Abi<R>::size, Abi<R>::alignment, "result")) {
+        result.emplace(Abi<R>::load(cx, at));
+      }
+    }
+  }
+  void resolve_cancelled() override { resolved = true; }
+  const Trap* failure() const override { return nullptr; }
+  Result<R> take(Result<void> done) {
+    if (!done) return std::unexpected(std::move(done).error());
+    if constexpr (std::is_void_v<R>) return {};
+    else return std::move(*result);
+  }
+
+  std::tuple<A...> arguments;
+  std::optional<std::conditional_t<std::is_void_v<R>, std::monostate, R>> result;
+  bool resolved = false;
+};
+
+} // namespace detail
+
 template <class R, class... A>
 Result<R> ComponentInstance::call(TypedExport<R(A...)> func, std::type_identity_t<A>... arguments) {
-  using P = Fields<A...>;
-  constexpr std::uint32_t kSlots =
-      std::max<std::uint32_t>(P::flat_count > component::kMaxFlatParams ? 1 : P::flat_count, 1);
-  abi::ValRaw values[kSlots];
-  Task task;
+  using Call = detail::TypedCall<R, A...>;
+  Call typed(std::move(arguments)...);
+  if (is_async_lift(func.lift)) return typed.take(call_async(func.lift, typed, typed.resolved));
+  abi::ValRaw values[std::max<std::uint32_t>(Call::params_in_memory ? 1 : Call::P::flat_count, 1)];
+  SyncTask task;
   LiftLowerContext cx(this, lift_instance(func.lift), lift_options(func.lift), &task);
   bool entered = begin_call(func.lift, task);
   if (entered) {
-    std::tuple<A...> tuple(std::move(arguments)...);
-    if constexpr (P::flat_count > component::kMaxFlatParams) {
-      std::uint32_t pointer = 0;
-      std::uint8_t* at = cx.allocate(P::alignment, P::size, pointer);
-      if (at) Abi<std::tuple<A...>>::store(cx, at, std::move(tuple));
-      values[0].i64 = pointer;
-    } else {
-      Abi<std::tuple<A...>>::lower_flat(cx, values, std::move(tuple));
+    typed.start(cx, values);
+    if (!cx.trapped() && invoke(func.lift, cx, values)) {
+      std::uint64_t flat_result = values[0].i64;
+      bool in_memory = false;
+      if constexpr (!std::is_void_v<R>) in_memory = Abi<R>::flat_count > component::kMaxFlatResults;
+      typed.resolve(cx, values, in_memory);
+      post_return(func.lift, cx, task, flat_result);
     }
   }
-  bool ran = entered && !cx.trapped() && invoke(func.lift, cx, values);
-  std::uint64_t flat_result = values[0].i64;
-  if constexpr (std::is_void_v<R>) {
-    if (ran) post_return(func.lift, cx, task, flat_result);
-    return finish_call(cx, task, entered);
-  } else {
-    auto lift_result = [&]() -> R {
-      if constexpr (Abi<R>::flat_count > component::kMaxFlatResults)
-        return Abi<R>::load(cx, cx.range(values[0].i32, Abi<R>::size, Abi<R>::alignment, "result"));
-      else return Abi<R>::lift_flat(cx, values);
-    };
-    if constexpr (Abi<R>::flat_count > component::kMaxFlatResults)
-      ran = ran && cx.range(values[0].i32, Abi<R>::size, Abi<R>::alignment, "result");
-    if (!ran) {
-      Result<void> failed = finish_call(cx, task, entered);
-      return std::unexpected(std::move(failed).error());
-    }
-    R result = lift_result();
-    post_return(func.lift, cx, task, flat_result);
-    Result<void> finished = finish_call(cx, task, entered);
-    if (!finished) return std::unexpected(std::move(finished).error());
-    return result;
-  }
+  return typed.take(finish_call(cx, task, entered));
 }
 
 } // namespace cusp::canon

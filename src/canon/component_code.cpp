@@ -9,20 +9,18 @@ using component::LinkPlan;
 
 FuncLayout func_layout(const component::TypeTable& types, const component::FuncType& type) {
   FuncLayout layout;
-  std::uint64_t flat = 0;
   for (const component::Param& param : type.params) {
     std::uint32_t alignment = types.alignment(param.type);
     layout.params_size = align_to(layout.params_size, alignment);
     layout.offsets.push_back(layout.params_size);
     layout.params_size += types.size(param.type);
     layout.params_alignment = std::max(layout.params_alignment, alignment);
-    flat += types.flat_count(param.type);
+    layout.flat_params += types.flat_count(param.type);
   }
   layout.params_size = align_to(layout.params_size, layout.params_alignment);
-  layout.params_in_memory = flat > component::kMaxFlatParams;
-  layout.flat_params = layout.params_in_memory ? 1 : static_cast<std::uint32_t>(flat);
+  layout.has_result = type.result.has_value();
   if (type.result) {
-    layout.result_in_memory = types.flat_count(*type.result) > component::kMaxFlatResults;
+    layout.flat_result = types.flat_count(*type.result);
     layout.result_size = types.size(*type.result);
     layout.result_alignment = types.alignment(*type.result);
   }

@@ -65,8 +65,11 @@ public:
     }
     state_.lifts.resize(plan_.lifts.size());
     for (std::size_t i = 0; i < plan_.lifts.size(); ++i) {
-      state_.lifts[i].plan = &plan_.lifts[i];
-      state_.lifts[i].instance = &state_.instances[plan_.lifts[i].instance.value];
+      LiftRecord& lift = state_.lifts[i];
+      lift.plan = &plan_.lifts[i];
+      lift.instance = &state_.instances[lift.plan->instance.value];
+      lift.layout = &code.layouts[lift.plan->type];
+      lift.is_async_type = plan_.types.funcs[lift.plan->type].is_async;
     }
     state_.built.resize(plan_.core_instances.size());
     state_.destructors.resize(plan_.resources.size());
@@ -141,11 +144,17 @@ private:
     for (LiftRecord& lift : state_.lifts) {
       if (lift.resolved) continue;
       lift.resolved = callee(lift.plan->core, lift.core) && options(lift.plan->options, lift.options);
+      if (lift.plan->options.callback) lift.resolved = callee(*lift.plan->options.callback, lift.callback) && lift.resolved;
     }
     for (TrampolineRecord& trampoline : state_.trampolines) {
       if (trampoline.resolved) continue;
-      const auto* lower = std::get_if<component::Lower>(&trampoline.plan->kind);
-      trampoline.resolved = !lower || options(lower->options, trampoline.options);
+      trampoline.resolved = true;
+      if (const auto* lower = std::get_if<component::Lower>(&trampoline.plan->kind)) {
+        trampoline.resolved = options(lower->options, trampoline.options);
+      } else if (const auto* builtin = std::get_if<component::Builtin>(&trampoline.plan->kind)) {
+        trampoline.resolved = options(builtin->options, trampoline.options);
+        if (builtin->table) trampoline.resolved = table(*builtin->table, trampoline.table) && trampoline.resolved;
+      }
     }
     for (std::size_t i = 0; i < plan_.resources.size(); ++i)
       if (plan_.resources[i].destructor && !state_.destructors[i])
@@ -162,17 +171,13 @@ private:
     const auto& item = std::get<component::CoreItem>(func);
     if (!is_built(item)) return false;
     const runtime::Instance& instance = slot_.core_instance(item.instance.value);
-    const abi::FuncRef& ref = *instance.func(item.index);
-    auto* target = reinterpret_cast<void*>(
-        static_cast<std::uintptr_t>(instance.vmctx()->store_base + static_cast<std::uint64_t>(ref.vmctx_delta)));
-    if (!ref.code) { // a canonical function that went through a module
-      out.host = static_cast<abi::HostFunc*>(target);
-      return true;
-    }
-    out.entry = instance.code()->entry_for(ref.type_id);
-    out.vmctx = static_cast<abi::VmContext*>(target);
-    out.code = ref.code;
-    return out.entry != nullptr;
+    out = callee_of(slot_, *instance.code(), *instance.func(item.index));
+    return static_cast<bool>(out);
+  }
+  bool table(const component::CoreItem& item, const abi::TableRecord*& out) {
+    if (!is_built(item)) return false;
+    out = slot_.core_instance(item.instance.value).table(item.index);
+    return true;
   }
   bool options(const component::CanonicalOptions& from, RuntimeOptions& to) {
     to.string_encoding = from.string_encoding;
@@ -195,10 +200,38 @@ private:
 
 } // namespace
 
-ComponentInstance::ComponentInstance() : state_(std::make_unique<State>()) {}
-ComponentInstance::~ComponentInstance() {
-  for (auto instance = state_->instances.rbegin(); instance != state_->instances.rend(); ++instance)
+CoreCallee callee_of(runtime::Slot& slot, const runtime::Code& code, const abi::FuncRef& ref) {
+  CoreCallee callee;
+  void* target = slot.callee_context(ref);
+  if (!ref.code) { // a canonical function that went through a module
+    callee.host = static_cast<abi::HostFunc*>(target);
+    return callee;
+  }
+  callee.entry = code.entry_for(ref.type_id);
+  callee.vmctx = static_cast<abi::VmContext*>(target);
+  callee.code = ref.code;
+  return callee;
+}
+
+ComponentInstance::ComponentInstance() : state_(std::make_unique<State>(*this)) {}
+ComponentInstance::~ComponentInstance() { end_use(); }
+
+// Its threads are on stacks, which are unwound on a fiber; whoever is on none gets one for that.
+void ComponentInstance::end_use() {
+  Scheduler& scheduler = state_->scheduler;
+  if (scheduler.needs_ending()) {
+    if (loop::Fiber::current()) scheduler.end_all();
+    else (void)loop::EventLoop::run_one([&] { scheduler.end_all(); });
+  }
+  for (auto instance = state_->instances.rbegin(); instance != state_->instances.rend(); ++instance) {
     instance->handles.clear();
+    instance->threads.clear();
+    instance->may_enter = instance->may_leave = true;
+    instance->backpressure = instance->num_waiting_to_enter = 0;
+    instance->exclusive_thread = nullptr;
+  }
+  scheduler.forget_trap();
+  state_->guest_trapped = false;
 }
 
 Result<std::unique_ptr<ComponentInstance>> ComponentInstance::create(std::shared_ptr<const ComponentCode> code,
@@ -215,7 +248,7 @@ Result<void> ComponentInstance::build() {
   const ComponentCode::State& plan = code_->state();
   slot_ = CUSP_TRY(runtime::Slot::create(plan.slot_layout));
   slot_->user = this;
-  *state_ = State();
+  state_ = std::make_unique<State>(*this);
   Building building(*this);
   building.make_records();
   for (std::uint32_t step : plan.static_steps) CUSP_TRY(building.execute(step));
@@ -230,24 +263,35 @@ Result<void> ComponentInstance::start() {
     for (const ComponentCode::State::UseStep& use : plan.use_steps) {
       if (use.instantiate) CUSP_TRY(building.execute(use.step));
       const auto& step = std::get<component::InstantiateCore>(plan.plan->steps[use.step]);
-      if (use.start) CUSP_TRY(slot_->run_start(step.instance.value));
+      if (use.start) CUSP_TRY(run_start(step.instance.value));
     }
     return {};
   };
+  if (!state_->scheduler.hold()) return base::fail(ErrorCode::Timeout, "the start of a component was cancelled");
   Result<void> started = run();
+  state_->scheduler.let_go();
   if (!started) {
     poisoned_ = true;
     state_->last_trap = slot_->last_trap();
+    if (state_->scheduler.needs_ending()) state_->scheduler.end_all();
   }
   return started;
 }
 
+// Spec: a start function is called as by canon lift of a function that cannot block. All core instances of a component
+// are made while its instance, and those around it, are entered by nobody else.
+Result<void> ComponentInstance::run_start(std::uint32_t core_instance) {
+  SyncTask task;
+  task.instance = &state_->instances[0];
+  task.state = Task::State::Started;
+  state_->scheduler.begin(task);
+  Result<void> ran = slot_->run_start(core_instance);
+  state_->scheduler.end(task);
+  return ran;
+}
+
 Result<void> ComponentInstance::reset() {
-  for (auto instance = state_->instances.rbegin(); instance != state_->instances.rend(); ++instance) {
-    instance->handles.clear();
-    instance->may_enter = instance->may_leave = true;
-  }
-  state_->current = nullptr;
+  end_use();
   poisoned_ = false;
   return code_->state().needs_fresh_slot ? build() : slot_->reset();
 }
@@ -259,7 +303,8 @@ const Trap& ComponentInstance::failure() const { return state_->failure; }
 void ComponentInstance::note_guest_trap() {
   const runtime::TrapInfo& info = slot_->last_trap();
   state_->failure = {info.message, info.trap};
-  state_->guest_trapped = true;
+  // The first has the frames in which it happened; those that it takes down have less to tell.
+  if (!std::exchange(state_->guest_trapped, true)) state_->first_trap = info;
 }
 
 const runtime::TrapInfo& ComponentInstance::last_trap() const { return state_->last_trap; }
@@ -267,27 +312,26 @@ std::string ComponentInstance::trap_report() const { return state_->last_trap.to
 
 const RuntimeOptions& ComponentInstance::lift_options(std::uint32_t lift) const { return state_->lifts[lift].options; }
 InstanceState& ComponentInstance::lift_instance(std::uint32_t lift) const { return *state_->lifts[lift].instance; }
+bool ComponentInstance::is_async_lift(std::uint32_t lift) const { return state_->lifts[lift].is_async_type; }
 
-bool ComponentInstance::begin_call(std::uint32_t lift, Task& task) {
-  task.lift = component::LiftIndex(lift);
-  task.instance = state_->lifts[lift].plan->instance;
-  if (poisoned_ || !state_->enter(task.instance, task.caller_instance)) return false;
-  state_->guest_trapped = false;
+bool ComponentInstance::begin_call(std::uint32_t lift, SyncTask& task) {
+  const LiftRecord& record = state_->lifts[lift];
+  Scheduler& scheduler = state_->scheduler;
+  task.lift = &record;
+  task.instance = record.instance;
+  if (poisoned_ || scheduler.held_here() || !scheduler.hold()) return false;
+  if (poisoned_ || !state_->enter(record.instance->index, {})) return scheduler.let_go(), false;
   task.state = Task::State::Started;
-  task.caller = std::exchange(state_->current, &task);
+  scheduler.begin(task);
   return true;
 }
 
 bool ComponentInstance::invoke(std::uint32_t lift, LiftLowerContext& cx, abi::ValRaw* values) {
-  const LiftRecord& record = state_->lifts[lift];
-  if (record.plan->options.is_async) {
-    cx.trap("async functions are not supported yet");
-    return false;
-  }
-  return cx.call_core(record.core, values);
+  return cx.call_core(state_->lifts[lift].core, values);
 }
 
-void ComponentInstance::post_return(std::uint32_t lift, LiftLowerContext& cx, Task& task, std::uint64_t flat_result) {
+void ComponentInstance::post_return(std::uint32_t lift, LiftLowerContext& cx, SyncTask& task,
+                                    std::uint64_t flat_result) {
   if (cx.trapped()) return;
   if (task.num_borrows) return cx.trap("borrow handles still remain at the end of the call");
   task.state = Task::State::Resolved;
@@ -300,21 +344,122 @@ void ComponentInstance::post_return(std::uint32_t lift, LiftLowerContext& cx, Ta
   record.instance->may_leave = true;
 }
 
-Result<void> ComponentInstance::finish_call(LiftLowerContext& cx, Task& task, bool entered) {
-  if (!entered) {
-    state_->last_trap = {abi::Trap::CannotEnter, std::string(abi::trap_text(abi::Trap::CannotEnter)), {}};
-    return base::fail(ErrorCode::Trap, state_->last_trap.message);
-  }
-  state_->current = task.caller;
-  if (!cx.trapped()) {
-    state_->leave(task.instance, task.caller_instance);
-    return {};
-  }
-  poisoned_ = true;
-  if (state_->guest_trapped) state_->last_trap = slot_->last_trap();
-  else state_->last_trap = {cx.trap_info().code, cx.trap_info().message, {}};
+Result<void> ComponentInstance::cannot_enter() {
+  state_->last_trap = {abi::Trap::CannotEnter, std::string(abi::trap_text(abi::Trap::CannotEnter)), {}};
   return base::fail(ErrorCode::Trap, state_->last_trap.message);
 }
+
+// A trap ends all that the instance does, not only the call that met it.
+Result<void> ComponentInstance::fail_call(const Trap& trap) {
+  if (!poisoned_) {
+    poisoned_ = true;
+    if (state_->guest_trapped) state_->last_trap = state_->first_trap;
+    else state_->last_trap = {trap.code, trap.message, {}};
+    if (state_->scheduler.needs_ending()) state_->scheduler.end_all();
+  }
+  return base::fail(ErrorCode::Trap, state_->last_trap.message);
+}
+
+Result<void> ComponentInstance::finish_call(LiftLowerContext& cx, SyncTask& task, bool entered) {
+  if (!entered) return cannot_enter();
+  Scheduler& scheduler = state_->scheduler;
+  scheduler.end(task);
+  if (!cx.trapped() && !scheduler.failed()) state_->leave(task.instance->index, {});
+  scheduler.let_go();
+  if (cx.trapped()) return fail_call(cx.trap_info());
+  if (scheduler.failed()) return fail_call(scheduler.trap());
+  return {};
+}
+
+Result<void> ComponentInstance::call_async(std::uint32_t lift, TaskCaller& caller, const bool& resolved) {
+  const LiftRecord& record = state_->lifts[lift];
+  Scheduler& scheduler = state_->scheduler;
+  if (poisoned_ || scheduler.held_here() || !scheduler.hold()) return cannot_enter();
+  if (poisoned_ || !state_->enter(record.instance->index, {})) return scheduler.let_go(), cannot_enter();
+  scheduler.start(new_task(record, caller));
+  if (!scheduler.failed()) state_->leave(record.instance->index, {});
+  scheduler.let_go();
+  auto is_resolved = [](const void* what) { return *static_cast<const bool*>(what); };
+  switch (scheduler.drive_until(is_resolved, &resolved)) {
+  case Scheduler::Drive::Done: return {};
+  case Scheduler::Drive::Failed: return fail_call(scheduler.trap());
+  case Scheduler::Drive::Deadlock: return fail_call({std::string(kDeadlock)});
+  case Scheduler::Drive::TimedOut:
+    return fail_call({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout});
+  // The task refers to its caller, who goes: there is no way to leave it behind.
+  default: return fail_call({std::string(abi::trap_text(abi::Trap::Cancelled)), abi::Trap::Cancelled});
+  }
+}
+
+Result<void> ComponentInstance::finish() {
+  if (poisoned_ || state_->scheduler.held_here()) return cannot_enter();
+  auto is_idle = [](const void* what) { return static_cast<const Scheduler*>(what)->is_idle(); };
+  switch (state_->scheduler.drive_until(is_idle, &state_->scheduler)) {
+  case Scheduler::Drive::Done:
+  case Scheduler::Drive::Deadlock: return {}; // what waits for nothing that can come is left to reset()
+  case Scheduler::Drive::Failed: return fail_call(state_->scheduler.trap());
+  case Scheduler::Drive::TimedOut:
+    return fail_call({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout});
+  default: return base::fail(ErrorCode::Timeout, "the wait for the guest was cancelled");
+  }
+}
+
+bool ComponentInstance::spawn_fiber(std::function<void()> body) {
+  struct Background final : HostFiber {};
+  auto* background = new Background;
+  Scheduler& scheduler = state_->scheduler;
+  bool spawned = scheduler.spawn(*background, [&scheduler, background, body = std::move(body)] {
+    body();
+    scheduler.host_fiber_ended(*background);
+    delete background;
+  });
+  if (!spawned) delete background;
+  return spawned;
+}
+
+namespace {
+
+// The dynamic way to call: arguments and result as Values.
+struct DynamicCall final : TaskCaller {
+  DynamicCall(const ComponentCode::State& code, const component::FuncType& type, const FuncLayout& layout,
+              std::vector<Value> arguments)
+      : code(code), type(type), layout(layout), arguments(std::move(arguments)) {}
+
+  void start(LiftLowerContext& cx, abi::ValRaw* values) override {
+    ValueAbi value_abi(cx, code.types(), code.resources);
+    std::uint32_t flat = 0;
+    std::uint8_t* at = nullptr;
+    if (layout.params_in_memory()) {
+      std::uint32_t pointer = 0;
+      at = cx.allocate(layout.params_alignment, layout.params_size, pointer);
+      values[0].i64 = pointer;
+      if (!at) return;
+    }
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (at) value_abi.store(at + layout.offsets[i], arguments[i], type.params[i].type);
+      else value_abi.lower_flat(values + flat, arguments[i], type.params[i].type);
+      flat += code.types().flat_count(type.params[i].type);
+    }
+  }
+  void resolve(LiftLowerContext& cx, const abi::ValRaw* values, bool in_memory) override {
+    resolved = true;
+    if (!type.result) return;
+    ValueAbi value_abi(cx, code.types(), code.resources);
+    if (!in_memory) return results.push_back(value_abi.lift_flat(values, *type.result));
+    if (std::uint8_t* at = cx.range(values[0].i32, layout.result_size, layout.result_alignment, "result"))
+      results.push_back(value_abi.load(at, *type.result));
+  }
+  void resolve_cancelled() override { resolved = true; }
+  const Trap* failure() const override { return nullptr; }
+
+  const ComponentCode::State& code;
+  const component::FuncType& type;
+  const FuncLayout& layout;
+  std::vector<Value> arguments, results;
+  bool resolved = false;
+};
+
+} // namespace
 
 Result<std::vector<Value>> ComponentInstance::call(const ExportFunc& func, std::vector<Value> arguments) {
   const ComponentCode::State& plan = code_->state();
@@ -332,37 +477,25 @@ Result<std::vector<Value>> ComponentInstance::call(const ExportFunc& func, std::
     arguments[i] = std::move(*conformed);
   }
   const FuncLayout& layout = plan.layouts[plan.plan->lifts[func.lift].type];
-  abi::ValRaw values[component::kMaxFlatParams + 1]{};
-  std::vector<Value> results;
-  Task task;
-  LiftLowerContext cx(this, lift_instance(func.lift), lift_options(func.lift), &task);
-  ValueAbi value_abi(cx, types, plan.resources);
-  bool entered = begin_call(func.lift, task);
-  if (entered && layout.params_in_memory) {
-    std::uint32_t pointer = 0;
-    std::uint8_t* at = cx.allocate(layout.params_alignment, layout.params_size, pointer);
-    for (std::size_t i = 0; at && i < arguments.size(); ++i)
-      value_abi.store(at + layout.offsets[i], arguments[i], type.params[i].type);
-    values[0].i64 = pointer;
-  } else if (entered) {
-    std::uint32_t flat = 0;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      value_abi.lower_flat(values + flat, arguments[i], type.params[i].type);
-      flat += types.flat_count(type.params[i].type);
-    }
+  DynamicCall dynamic(plan, type, layout, std::move(arguments));
+  if (is_async_lift(func.lift)) {
+    CUSP_TRY(call_async(func.lift, dynamic, dynamic.resolved));
+    return std::move(dynamic.results);
   }
-  if (entered && !cx.trapped() && invoke(func.lift, cx, values)) {
-    std::uint64_t flat_result = values[0].i64;
-    if (type.result && layout.result_in_memory) {
-      if (std::uint8_t* at = cx.range(values[0].i32, layout.result_size, layout.result_alignment, "result"))
-        results.push_back(value_abi.load(at, *type.result));
-    } else if (type.result) {
-      results.push_back(value_abi.lift_flat(values, *type.result));
+  abi::ValRaw values[component::kMaxFlatParams + 1]{};
+  SyncTask task;
+  LiftLowerContext cx(this, lift_instance(func.lift), lift_options(func.lift), &task);
+  bool entered = begin_call(func.lift, task);
+  if (entered) {
+    dynamic.start(cx, values);
+    if (!cx.trapped() && invoke(func.lift, cx, values)) {
+      std::uint64_t flat_result = values[0].i64;
+      dynamic.resolve(cx, values, layout.result_in_memory());
+      post_return(func.lift, cx, task, flat_result);
     }
-    post_return(func.lift, cx, task, flat_result);
   }
   CUSP_TRY(finish_call(cx, task, entered));
-  return results;
+  return std::move(dynamic.results);
 }
 
 } // namespace cusp::canon

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "canon/component.h"
+#include "canon/component_state.h"
 #include "canon/strings.h"
 
 namespace cusp::canon {
@@ -48,6 +48,17 @@ bool LiftLowerContext::call_core(const CoreCallee& callee, abi::ValRaw* values) 
   return false;
 }
 
+// A call of its own, with a context of its own (context.get).
+bool LiftLowerContext::call_realloc(abi::ValRaw* values) {
+  Scheduler& scheduler = component_->state().scheduler;
+  SyncTask task;
+  task.instance = &instance_;
+  scheduler.begin(task);
+  bool called = call_core(options_.realloc, values);
+  scheduler.end(task);
+  return called;
+}
+
 std::uint8_t* LiftLowerContext::reallocate(std::uint32_t old, std::uint32_t old_bytes, std::uint32_t alignment,
                                            std::uint64_t bytes, std::uint32_t& pointer, const char* what) {
   if (trapped_) return nullptr;
@@ -62,7 +73,7 @@ std::uint8_t* LiftLowerContext::reallocate(std::uint32_t old, std::uint32_t old_
   abi::ValRaw values[4];
   values[0].i64 = old, values[1].i64 = old_bytes, values[2].i64 = alignment, values[3].i64 = bytes;
   bool may_leave = std::exchange(instance_.may_leave, false);
-  bool called = call_core(options_.realloc, values);
+  bool called = component_ ? call_realloc(values) : call_core(options_.realloc, values);
   instance_.may_leave = may_leave;
   if (!called) return nullptr;
   pointer = values[0].i32;

@@ -7,20 +7,28 @@
 
 #include <cstdint>
 #include <forward_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "abi/vm.h"
 #include "canon/resource.h"
 #include "canon/trap.h"
 #include "component/link_plan.h"
-#include "loop/fiber.h"
+#include "loop/event_loop.h"
 
 namespace cusp::canon {
 
 class ComponentInstance;
+class CopyEnd;
+class HostSubtask;
+class SharedEnd;
+class Subtask;
+struct Thread;
+struct TypeDesc;
 
 // A core function ready to be called: by its entry trampoline, or one that the canonical ABI made.
 struct CoreCallee {
@@ -38,13 +46,45 @@ struct RuntimeOptions {
   CoreCallee realloc, post_return;
 };
 
+// The threads of a component instance by index. Same rules as for handles: 0 is none, freed indices go last in, first out.
+class ThreadTable {
+public:
+  Thread* get(std::uint32_t index) const { return index < threads_.size() ? threads_[index] : nullptr; }
+  std::uint32_t add(Thread* thread) {
+    if (free_.empty()) {
+      threads_.push_back(thread);
+      return static_cast<std::uint32_t>(threads_.size() - 1);
+    }
+    std::uint32_t index = free_.back();
+    free_.pop_back();
+    threads_[index] = thread;
+    return index;
+  }
+  void remove(std::uint32_t index) {
+    threads_[index] = nullptr;
+    free_.push_back(index);
+  }
+  void clear() {
+    threads_.resize(1);
+    free_.clear();
+  }
+
+private:
+  std::vector<Thread*> threads_ = std::vector<Thread*>(1);
+  std::vector<std::uint32_t> free_;
+};
+
 // The canonical ABI's component instance: one per component of a plan, in a ComponentInstance.
 struct InstanceState {
   component::ComponentInstanceIndex index{0};
   component::ComponentInstanceIndex parent{0}; // the root's: itself
   ResourceTable handles;
+  ThreadTable threads;
   bool may_leave = true;
   bool may_enter = true;
+  std::uint32_t backpressure = 0;
+  std::uint32_t num_waiting_to_enter = 0;
+  const Thread* exclusive_thread = nullptr;
 };
 
 inline constexpr std::uint32_t kMaxStringByteLength = (1u << 28) - 1;
@@ -117,12 +157,31 @@ public:
   TableEntry* resource_entry(std::uint32_t handle, const ResourceType& type); // nullptr after a trap
   std::uint32_t lower_own(std::uint64_t rep, const ResourceType& type);
   std::uint32_t lower_borrow(std::uint64_t rep, const ResourceType& type);
+  // Streams and futures: lifting takes the readable end out of the guest's table. `element`: of the values, null for none.
+  // Empty, and 0, after a trap.
+  SharedEnd lift_copy(std::uint32_t handle, bool is_future, std::optional<component::ValType> element);
+  SharedEnd lift_copy(std::uint32_t handle, bool is_future, const TypeDesc* element);
+  std::uint32_t lower_copy(SharedEnd end);
+  // An error context is shared by those who have a handle of it. nullptr after a trap.
+  ErrorContext* lift_error_context(std::uint32_t handle);
+  std::uint32_t lower_error_context(ErrorContext& context);
+  // What built-ins take. nullptr after a trap.
+  Waitable* waitable(std::uint32_t handle);
+  WaitableSet* waitable_set(std::uint32_t handle);
+  Subtask* subtask(std::uint32_t handle);
+  CopyEnd* copy_end(std::uint32_t handle, bool is_future, bool readable);
+  std::uint32_t add_handle(const TableEntry& entry); // 0 after a trap
+
   // Gives back what lift_borrow lent; done by the destructor at the latest.
   void release_lenders();
 
 private:
   [[gnu::cold, gnu::noinline]] std::uint8_t* bad_range(std::uint32_t pointer, std::uint32_t alignment,
                                                        const char* what);
+  bool call_realloc(abi::ValRaw* values);
+  const TableEntry* entry(std::uint32_t handle);
+  CopyEnd* liftable_end(std::uint32_t handle, bool is_future);
+  SharedEnd take_end(CopyEnd* end, bool is_of_type);
 
   ComponentInstance* component_;
   InstanceState& instance_;
@@ -145,13 +204,40 @@ public:
   template <class T> T& host() const { return *static_cast<T*>(host_pointer()); }
   loop::Fiber* fiber() const { return loop::Fiber::current(); }
 
+  // --- async host functions: those whose interface type is async run on a fiber of their own, see README.md
+  // The caller wants the call to end early, or the instance is ending. Waits of this fiber fail at once from then on; the function
+  // should return soon: `return cancelled();`, or what it has.
+  bool cancelled() const { return loop::Fiber::current()->cancelled(); }
+  // Suspends for a while, or until cancelled: false then. For functions that have nothing else to wait for.
+  bool sleep_until(loop::TimePoint deadline) const;
+
+  // For bindings. How the lowered function takes its parameters and gives its result.
+  void set_async_lowered() { async_lowered_ = true; }
+  bool async_lowered() const { return async_lowered_; }
+  std::uint32_t max_flat_params() const {
+    return async_lowered_ ? component::kMaxFlatAsyncParams : component::kMaxFlatParams;
+  }
+  bool result_in_memory(std::uint32_t flat_count) const {
+    return async_lowered_ || flat_count > component::kMaxFlatResults;
+  }
+  // Hands the result to the guest: runs `lower` when that may be done, now or while this fiber is suspended; never, when the
+  // instance ends before.
+  template <class F> void complete(F&& lower) {
+    if (!call_) return lower();
+    complete_later([](void* f) { (*static_cast<std::remove_reference_t<F>*>(f))(); }, &lower);
+  }
+
   // Room for a list<u8> result in the guest. After a trap: empty.
   GuestBytes new_bytes(std::uint32_t length);
   // Gives the end back to the guest's allocator (one more call of realloc).
   void shrink(GuestBytes& bytes, std::uint32_t length);
 
 private:
+  friend class HostSubtask;
   void* host_pointer() const;
+  void complete_later(void (*lower)(void*), void* what);
+  HostSubtask* call_ = nullptr; // runs on a fiber of its own
+  bool async_lowered_ = false;
 };
 
 } // namespace cusp::canon

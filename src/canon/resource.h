@@ -17,8 +17,9 @@
 namespace cusp::canon {
 
 struct Task;
-struct Waitable;
+class Waitable;
 class WaitableSet;
+struct ErrorContext;
 
 // Identity is the address. Host types are constants (kHostResource); a guest's belong to the ComponentCode.
 struct ResourceType {
@@ -70,7 +71,7 @@ private:
 };
 
 struct TableEntry {
-  enum class Kind : std::uint8_t { Free, Resource, Waitable, WaitableSet };
+  enum class Kind : std::uint8_t { Free, Resource, Waitable, WaitableSet, ErrorContext };
   Kind kind = Kind::Free;
   bool own = false;        // Resource
   std::uint32_t lends = 0; // Resource: calls in flight that borrowed it
@@ -79,6 +80,7 @@ struct TableEntry {
     std::uint64_t rep = 0; // Resource: host object or the guest's number
     Waitable* waitable;
     WaitableSet* waitable_set;
+    ErrorContext* error_context;
     std::uint32_t next_free; // Free; 0: none
   };
   Task* borrow_scope = nullptr; // a borrow handle: the task that must drop it before it returns
@@ -100,7 +102,8 @@ public:
   void remove(std::uint32_t index);
   std::uint32_t alive() const { return alive_; }
   void set_max_length(std::uint32_t length) { max_length_ = length < kMaxLength ? length : kMaxLength; }
-  // Deletes what own handles of host resources hold, newest first, and empties the table. Guest destructors do not run.
+  // Deletes what own handles of host resources hold and what only handles refer to, newest first, and empties the table.
+  // Guest destructors do not run.
   void clear();
 
 private:

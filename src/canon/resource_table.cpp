@@ -1,5 +1,8 @@
 #include "canon/resource.h"
 
+#include "canon/error_context.h"
+#include "canon/task.h"
+
 namespace cusp::canon {
 
 std::uint32_t ResourceTable::add(const TableEntry& entry) {
@@ -29,8 +32,15 @@ void ResourceTable::clear() {
   while (entries_.size() > 1) {
     TableEntry entry = entries_.back();
     entries_.pop_back();
-    if (entry.kind == TableEntry::Kind::Resource && entry.own && entry.type->destroy)
-      entry.type->destroy(*entry.type, entry.rep);
+    switch (entry.kind) {
+    case TableEntry::Kind::Resource:
+      if (entry.own && entry.type->destroy) entry.type->destroy(*entry.type, entry.rep);
+      break;
+    case TableEntry::Kind::Waitable: entry.waitable->release(); break;
+    case TableEntry::Kind::WaitableSet: delete entry.waitable_set; break;
+    case TableEntry::Kind::ErrorContext: entry.error_context->drop_reference(); break;
+    case TableEntry::Kind::Free: break;
+    }
   }
   first_free_ = alive_ = 0;
 }

@@ -1,30 +1,28 @@
-// The functions that core code calls when it calls the canonical ABI: lowered host functions, lowered functions of
-// other components, resource.new, resource.rep, resource.drop. Each is an abi::HostFunc::function: zero, or non-zero
-// with a trap left in the store. Spec: CanonicalABI.md, "Canonical Definitions".
+// The functions that core code calls when it calls the canonical ABI: here, lowered host functions and resource.*. Each is an
+// abi::HostFunc::function: zero, or non-zero with a trap left in the store. Spec: CanonicalABI.md, "Canonical Definitions".
 #include <fmt/format.h>
 
 #include "canon/component_state.h"
-#include "canon/transfer.h"
+#include "canon/host_call.h"
 #include "canon/value_abi.h"
 
 namespace cusp::canon {
 
 using component::ComponentInstanceIndex;
 
-namespace {
-
-TrampolineRecord& record_of(abi::HostFunc* self) { return *static_cast<TrampolineRecord*>(self->environment); }
-
-[[gnu::cold, gnu::noinline]] std::uint32_t fail(TrampolineRecord& record, Trap trap) {
+std::uint32_t fail(TrampolineRecord& record, Trap trap) {
   record.owner->slot().set_pending_trap(trap.code, trap.message);
   record.owner->state().failure = std::move(trap);
   return 1;
 }
-[[gnu::cold, gnu::noinline]] std::uint32_t cannot_leave(TrampolineRecord& record) {
+
+std::uint32_t cannot_leave(TrampolineRecord& record) {
   return fail(record, {std::string(abi::trap_text(abi::Trap::CannotLeave)), abi::Trap::CannotLeave});
 }
 
 // --- lowered host functions
+
+namespace {
 
 void call_dynamic(TrampolineRecord& record, CallContext& cx, abi::ValRaw* values) {
   const ComponentCode::State& code = record.owner->code().state();
@@ -33,7 +31,8 @@ void call_dynamic(TrampolineRecord& record, CallContext& cx, abi::ValRaw* values
   const FuncLayout& layout = code.layouts[record.type];
   ValueAbi value_abi(cx, types, code.resources);
   std::vector<Value> arguments;
-  if (layout.params_in_memory) {
+  bool async_lowered = cx.async_lowered();
+  if (layout.params_in_memory(async_lowered)) {
     const std::uint8_t* at = cx.range(values[0].i32, layout.params_size, layout.params_alignment, "parameters");
     for (std::size_t i = 0; at && i < type.params.size(); ++i)
       arguments.push_back(value_abi.load(at + layout.offsets[i], type.params[i].type));
@@ -60,10 +59,27 @@ void call_dynamic(TrampolineRecord& record, CallContext& cx, abi::ValRaw* values
     if (!type.result) return;
     result = default_value(types, *type.result, code.resources);
   }
-  if (!layout.result_in_memory) return value_abi.lower_flat(values, result, *type.result);
-  if (std::uint8_t* at =
-          cx.range(values[layout.result_pointer()].i32, layout.result_size, layout.result_alignment, "result area"))
-    value_abi.store(at, result, *type.result);
+  cx.complete([&] {
+    if (!layout.result_in_memory(async_lowered)) return value_abi.lower_flat(values, result, *type.result);
+    std::uint8_t* at = cx.range(values[layout.result_pointer(async_lowered)].i32, layout.result_size,
+                                layout.result_alignment, "result area");
+    if (at) value_abi.store(at, result, *type.result);
+  });
+}
+
+} // namespace
+
+void call_host(TrampolineRecord& record, CallContext& cx, abi::ValRaw* values) {
+  if (record.thunk) record.thunk(cx, record.callable, values);
+  else call_dynamic(record, cx, values);
+}
+
+namespace {
+
+constexpr std::uint32_t kReturned = static_cast<std::uint32_t>(Subtask::State::Returned);
+
+bool is_async_lowered(const TrampolineRecord& record) {
+  return std::get<component::Lower>(record.plan->kind).options.is_async;
 }
 
 std::uint32_t lower_host(abi::HostFunc* self, abi::ValRaw* values) {
@@ -72,12 +88,36 @@ std::uint32_t lower_host(abi::HostFunc* self, abi::ValRaw* values) {
     return cannot_leave(record);
   {
     CallContext cx(record.owner, *record.instance, record.options, nullptr);
-    if (record.thunk) record.thunk(cx, record.callable, values);
-    else call_dynamic(record, cx, values);
+    call_host(record, cx, values);
     if (cx.trapped()) [[unlikely]]
       return fail(record, cx.trap_info());
   }
   return record.owner->slot().finish_host_call();
+}
+
+// Lowered async all the same: it returns before the caller goes on.
+std::uint32_t lower_host_at_once(abi::HostFunc* self, abi::ValRaw* values) {
+  TrampolineRecord& record = record_of(self);
+  if (!record.instance->may_leave) return cannot_leave(record);
+  CallContext cx(record.owner, *record.instance, record.options, nullptr);
+  cx.set_async_lowered();
+  call_host(record, cx, values);
+  if (cx.trapped()) return fail(record, cx.trap_info());
+  values[0].i64 = kReturned;
+  return record.owner->slot().finish_host_call();
+}
+
+std::uint32_t lower_host_async(abi::HostFunc* self, abi::ValRaw* values) {
+  TrampolineRecord& record = record_of(self);
+  if (!record.instance->may_leave) return cannot_leave(record);
+  Scheduler& scheduler = record.owner->state().scheduler;
+  bool async_lowered = is_async_lowered(record);
+  if (!async_lowered && !scheduler.may_block()) return fail(record, {std::string(kCannotBlock)});
+  const FuncLayout& layout = record.owner->code().state().layouts[record.type];
+  std::uint32_t count = layout.result_pointer(async_lowered) + (layout.result_in_memory(async_lowered) ? 1 : 0);
+  auto* call = new HostSubtask(record, values, async_lowered);
+  if (!call->start(count)) scheduler.fail({"there is no memory for the stack of a host function", abi::Trap::MemoryLimit});
+  return finish_subtask(record, *call, values, async_lowered);
 }
 
 std::uint32_t lower_missing(TrampolineRecord& record) {
@@ -92,88 +132,8 @@ std::uint32_t lower_host_maybe_missing(abi::HostFunc* self, abi::ValRaw* values)
   TrampolineRecord& record = record_of(self);
   if (!record.instance->may_leave) return cannot_leave(record);
   if (!record.host && !record.owner->code().state().options.default_missing) return lower_missing(record);
-  return lower_host(self, values);
-}
-
-// --- lowered functions of another component
-
-// Parameters from the caller to the callee; the callee's flat slots are filled.
-void pass_parameters(Transfer& transfer, LiftLowerContext& from, LiftLowerContext& to, const component::FuncType& type,
-                     const FuncLayout& layout, const component::TypeTable& types, abi::ValRaw* source,
-                     abi::ValRaw* target) {
-  if (!layout.params_in_memory) {
-    std::uint32_t flat = 0;
-    for (const component::Param& param : type.params) {
-      transfer.flat(source + flat, target + flat, param.type);
-      flat += types.flat_count(param.type);
-    }
-    return;
-  }
-  const std::uint8_t* at = from.range(source[0].i32, layout.params_size, layout.params_alignment, "parameters");
-  if (!at) return;
-  std::uint32_t pointer = 0;
-  std::uint8_t* target_at = to.allocate(layout.params_alignment, layout.params_size, pointer);
-  if (!target_at) return;
-  for (std::size_t i = 0; i < type.params.size(); ++i)
-    transfer.memory(at + layout.offsets[i], target_at + layout.offsets[i], type.params[i].type);
-  target[0].i64 = pointer;
-}
-
-void pass_result(LiftLowerContext& from, LiftLowerContext& to, const component::FuncType& type,
-                 const FuncLayout& layout, const ComponentCode::State& code, abi::ValRaw* callee_values,
-                 abi::ValRaw* caller_values) {
-  if (!type.result) return;
-  Transfer transfer(from, to, code.types(), code.resources);
-  if (!layout.result_in_memory) return transfer.flat(callee_values, caller_values, *type.result);
-  const std::uint8_t* at = from.range(callee_values[0].i32, layout.result_size, layout.result_alignment, "result");
-  if (!at) return;
-  std::uint8_t* target =
-      to.range(caller_values[layout.result_pointer()].i32, layout.result_size, layout.result_alignment, "result area");
-  if (target) transfer.memory(at, target, *type.result);
-}
-
-std::uint32_t lower_lifted(abi::HostFunc* self, abi::ValRaw* values) {
-  TrampolineRecord& record = record_of(self);
-  if (!record.instance->may_leave) return cannot_leave(record);
-  ComponentInstance::State& state = record.owner->state();
-  const ComponentCode::State& code = record.owner->code().state();
-  const auto& lower = std::get<component::Lower>(record.plan->kind);
-  LiftRecord& lift = state.lifts[std::get<component::LiftIndex>(lower.callee).value];
-  if (lift.plan->options.is_async || lower.options.is_async)
-    return fail(record, {"async functions are not supported yet"});
-  const component::FuncType& type = code.types().funcs[lift.plan->type];
-  const FuncLayout& layout = code.layouts[lift.plan->type];
-
-  Task task;
-  task.instance = lift.plan->instance;
-  task.caller_instance = record.instance->index;
-  if (!state.enter(task.instance, task.caller_instance))
-    return fail(record, {std::string(abi::trap_text(abi::Trap::CannotEnter)), abi::Trap::CannotEnter});
-  task.caller = std::exchange(state.current, &task);
-  task.state = Task::State::Started;
-
-  LiftLowerContext caller(record.owner, *record.instance, record.options, nullptr);
-  LiftLowerContext callee(record.owner, *lift.instance, lift.options, &task);
-  abi::ValRaw callee_values[component::kMaxFlatParams];
-  Transfer transfer(caller, callee, code.types(), code.resources);
-  pass_parameters(transfer, caller, callee, type, layout, code.types(), values, callee_values);
-  bool ran = !caller.trapped() && callee.call_core(lift.core, callee_values);
-  std::uint64_t flat_result = callee_values[0].i64;
-  if (ran) {
-    pass_result(callee, caller, type, layout, code, callee_values, values);
-    if (!callee.trapped() && task.num_borrows) callee.trap("borrow handles still remain at the end of the call");
-    if (!callee.trapped() && !caller.trapped() && lift.options.post_return) {
-      callee_values[0].i64 = flat_result;
-      lift.instance->may_leave = false;
-      callee.call_core(lift.options.post_return, callee_values);
-      lift.instance->may_leave = true;
-    }
-  }
-  state.current = task.caller;
-  if (caller.trapped()) return fail(record, caller.trap_info());
-  if (callee.trapped()) return fail(record, callee.trap_info());
-  state.leave(task.instance, task.caller_instance);
-  return 0;
+  if (record.host && record.owner->code().types().funcs[record.type].is_async) return lower_host_async(self, values);
+  return is_async_lowered(record) ? lower_host_at_once(self, values) : lower_host(self, values);
 }
 
 // --- resources
@@ -201,16 +161,6 @@ std::uint32_t resource_drop(abi::HostFunc* self, abi::ValRaw* values) {
   return 0;
 }
 
-// --- what is not here yet
-
-std::uint32_t other_builtin(abi::HostFunc* self, abi::ValRaw*) {
-  TrampolineRecord& record = record_of(self);
-  std::string_view name = component::builtin_name(std::get<component::Builtin>(record.plan->kind).kind);
-  bool leaves = !name.starts_with("context.") && !name.starts_with("backpressure.");
-  if (leaves && !record.instance->may_leave) return cannot_leave(record);
-  return fail(record, {fmt::format("the built-in `{}` is not supported yet", name)});
-}
-
 } // namespace
 
 bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceType& type) {
@@ -235,14 +185,13 @@ bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceTyp
     return false;
   }
   if (const CoreCallee& destructor = state.destructors[type.index.value]) {
-    Task task;
-    task.instance = type.instance;
-    task.caller_instance = caller;
-    task.caller = std::exchange(state.current, &task);
+    SyncTask task;
+    task.instance = &state.instances[type.instance.value];
     abi::ValRaw values[1];
     values[0].i64 = entry.rep;
+    state.scheduler.begin(task);
     bool ran = cx.call_core(destructor, values);
-    state.current = task.caller;
+    state.scheduler.end(task);
     if (!ran) return false;
   }
   state.leave(type.instance, caller);
@@ -257,7 +206,7 @@ HostEntry host_entry(const component::Trampoline& trampoline) {
   if (std::holds_alternative<component::ResourceNew>(trampoline.kind)) return resource_new;
   if (std::holds_alternative<component::ResourceRep>(trampoline.kind)) return resource_rep;
   if (std::holds_alternative<component::ResourceDrop>(trampoline.kind)) return resource_drop;
-  return other_builtin;
+  return builtin_entry(std::get<component::Builtin>(trampoline.kind).kind);
 }
 
 } // namespace cusp::canon

@@ -1,6 +1,7 @@
 #include "canon/transfer.h"
 
 #include "canon/abi.h"
+#include "canon/copy.h"
 #include "canon/strings.h"
 #include "canon/value_abi.h"
 
@@ -11,18 +12,12 @@ using component::TypeDef;
 using component::TypeKind;
 using component::ValType;
 
-void Transfer::memory(const std::uint8_t* source, std::uint8_t* target, ValType type) {
-  move({source, nullptr}, {target, nullptr}, type);
-}
-void Transfer::flat(const abi::ValRaw* source, abi::ValRaw* target, ValType type) {
-  move({nullptr, source}, {nullptr, target}, type);
-}
-
 void Transfer::move(Source source, Target target, ValType type) {
   if (stopped()) return;
   auto scalar = [&]<class T>(T) {
-    if (source.memory) Abi<T>::store(to_, target.memory, Abi<T>::load(from_, source.memory));
-    else Abi<T>::lower_flat(to_, target.flat, Abi<T>::lift_flat(from_, source.flat));
+    T value = source.memory ? Abi<T>::load(from_, source.memory) : Abi<T>::lift_flat(from_, source.flat);
+    if (target.memory) Abi<T>::store(to_, target.memory, value);
+    else Abi<T>::lower_flat(to_, target.flat, value);
   };
   auto word = [&](std::uint32_t i) {
     return source.memory ? load_raw<std::uint32_t>(source.memory + 4 * i) : source.flat[i].i32;
@@ -32,8 +27,8 @@ void Transfer::move(Source source, Target target, ValType type) {
     else target.flat[i].i64 = value;
   };
   auto element = [&](std::size_t bytes, std::size_t flats, ValType member) {
-    if (source.memory) move({source.memory + bytes, nullptr}, {target.memory + bytes, nullptr}, member);
-    else move({nullptr, source.flat + flats}, {nullptr, target.flat + flats}, member);
+    move(source.memory ? Source{source.memory + bytes, nullptr} : Source{nullptr, source.flat + flats},
+         target.memory ? Target{target.memory + bytes, nullptr} : Target{nullptr, target.flat + flats}, member);
   };
   std::uint32_t pointer = 0, length = 0;
   switch (type.kind) {
@@ -61,8 +56,14 @@ void Transfer::move(Source source, Target target, ValType type) {
     return from_.trapped() ? void() : put_word(0, to_.lower_borrow(rep, *resources_[type.index]));
   }
   case TypeKind::Stream:
-  case TypeKind::Future:
-  case TypeKind::ErrorContext: return from_.trap("streams, futures and error contexts are not supported yet");
+  case TypeKind::Future: {
+    SharedEnd end = from_.lift_copy(word(0), type.kind == TypeKind::Future, types_.defs[type.index].element);
+    return from_.trapped() ? void() : put_word(0, to_.lower_copy(std::move(end)));
+  }
+  case TypeKind::ErrorContext: {
+    ErrorContext* context = from_.lift_error_context(word(0));
+    return context ? put_word(0, to_.lower_error_context(*context)) : void();
+  }
   default: break;
   }
   const TypeDef& def = types_.defs[type.index];
@@ -83,8 +84,9 @@ void Transfer::move(Source source, Target target, ValType type) {
   }
   case TypeKind::Flags: {
     std::uint32_t mask = def.labels.size() >= 32 ? ~0u : (1u << def.labels.size()) - 1;
-    if (source.memory) store_discriminant(target.memory, def.size, load_discriminant(source.memory, def.size) & mask);
-    else target.flat->i64 = source.flat->i32 & mask;
+    std::uint32_t bits = (source.memory ? load_discriminant(source.memory, def.size) : source.flat->i32) & mask;
+    if (target.memory) store_discriminant(target.memory, def.size, bits);
+    else target.flat->i64 = bits;
     return;
   }
   default: return cases(source, target, type, def);
@@ -134,16 +136,17 @@ void Transfer::list(std::uint32_t pointer, std::uint32_t length, ValType type, s
 void Transfer::cases(Source source, Target target, ValType type, const TypeDef& def) {
   std::uint32_t which = source.memory ? load_discriminant(source.memory, def.discriminant_size) : source.flat->i32;
   if (which >= case_count(def)) return trap_discriminant(from_);
-  std::optional<ValType> payload = case_payload(def, which);
-  if (source.memory) {
+  if (target.memory) {
     store_discriminant(target.memory, def.discriminant_size, which);
-    if (payload) memory(source.memory + def.offsets[0], target.memory + def.offsets[0], *payload);
-    return;
+  } else {
+    std::uint32_t count = types_.flat_count(type);
+    for (std::uint32_t i = 1; i < count; ++i) target.flat[i].i64 = 0;
+    target.flat->i64 = which;
   }
-  std::uint32_t count = types_.flat_count(type);
-  for (std::uint32_t i = 1; i < count; ++i) target.flat[i].i64 = 0;
-  target.flat->i64 = which;
-  if (payload) flat(source.flat + 1, target.flat + 1, *payload);
+  std::optional<ValType> payload = case_payload(def, which);
+  if (!payload) return;
+  move(source.memory ? Source{source.memory + def.offsets[0], nullptr} : Source{nullptr, source.flat + 1},
+       target.memory ? Target{target.memory + def.offsets[0], nullptr} : Target{nullptr, target.flat + 1}, *payload);
 }
 
 } // namespace cusp::canon

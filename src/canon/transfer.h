@@ -14,12 +14,8 @@ public:
            std::span<const ResourceType* const> resources)
       : from_(from), to_(to), types_(types), resources_(resources) {}
 
-  // In memory, both checked for bounds and alignment; in flat slots. The two may not be mixed: both sides of a call
-  // flatten alike.
-  void memory(const std::uint8_t* source, std::uint8_t* target, component::ValType type);
-  void flat(const abi::ValRaw* source, abi::ValRaw* target, component::ValType type);
-
-private:
+  // In memory, checked for bounds and alignment, or in flat slots; each side on its own: an async-lowered function takes in
+  // memory what the function that it calls takes flat.
   struct Source {
     const std::uint8_t* memory;
     const abi::ValRaw* flat;
@@ -29,6 +25,11 @@ private:
     abi::ValRaw* flat;
   };
   void move(Source source, Target target, component::ValType type);
+  void memory(const std::uint8_t* source, std::uint8_t* target, component::ValType type) {
+    move({source, nullptr}, {target, nullptr}, type);
+  }
+
+private:
   void string(std::uint32_t pointer, std::uint32_t length, std::uint32_t& new_pointer, std::uint32_t& new_length);
   void list(std::uint32_t pointer, std::uint32_t length, component::ValType type, std::uint32_t& new_pointer);
   void cases(Source source, Target target, component::ValType type, const component::TypeDef& def);

@@ -27,4 +27,9 @@ template <class T> using HostResult = std::expected<T, Trap>;
   return std::unexpected(Trap{std::move(message), code});
 }
 
+// What an async host function returns that was cancelled and has no result. A trap where nobody asked for it.
+[[gnu::cold, gnu::noinline]] inline std::unexpected<Trap> cancelled() {
+  return std::unexpected(Trap{std::string(abi::trap_text(abi::Trap::Cancelled)), abi::Trap::Cancelled});
+}
+
 } // namespace cusp::canon

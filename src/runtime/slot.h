@@ -55,6 +55,8 @@ public:
   // Links and initialises core instance `index` (data, elements, globals), but does not run its start function: returns whether there is one.
   Result<bool> instantiate_core(std::uint32_t index, std::span<const Extern> imports);
   Result<void> run_start(std::uint32_t index);
+  // The first argument of a function of this slot: a VmContext, or the HostFunc behind a function that has no code.
+  void* callee_context(const abi::FuncRef& func) const;
   // An import that is one of the owner's host functions: `host` lies in owner_area().
   Extern host_func(abi::HostFunc* host, const artifact::FuncTypeMeta& type);
 

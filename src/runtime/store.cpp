@@ -287,6 +287,13 @@ void Store::set_deadline(std::optional<std::int64_t> steady_ns) {
   state_->execution.deadline_ns = steady_ns.value_or(kNoDeadline);
 }
 
+loop::TimePoint Store::deadline() const {
+  std::int64_t ns = state_->execution.deadline_ns;
+  return ns == kNoDeadline ? loop::kNever : loop::TimePoint(std::chrono::nanoseconds(ns));
+}
+
+Execution& Store::execution() { return state_->execution; }
+
 std::string TrapInfo::to_string() const {
   std::string text = "wasm trap: " + message;
   if (!backtrace.empty()) text += "\nwasm backtrace:";

@@ -16,7 +16,7 @@
 #include "abi/vm.h"
 #include "artifact/trap_table.h"
 #include "base/result.h"
-#include "loop/fiber.h"
+#include "loop/event_loop.h"
 #include "runtime/code.h"
 
 namespace cusp::runtime {
@@ -43,6 +43,7 @@ struct StoreLimits {
 };
 
 class Instance;
+struct Execution;
 
 // What an import is satisfied with. Pointers stay valid as long as the store; types are canonical (type_registry.h).
 struct ExternFunc {
@@ -142,6 +143,10 @@ public:
 
   // Absolute steady-clock time at which running guest code is stopped with Trap::Timeout; nullopt: never. Works by timer signal.
   void set_deadline(std::optional<std::int64_t> steady_ns);
+  // The same as a point in time for waits of host code.
+  loop::TimePoint deadline() const;
+  // Where its guest code runs; for canon's threads.
+  Execution& execution();
 
   // References of the any hierarchy, whose objects only guests and constant expressions make (abi/gc.h). A host that keeps
   // one beyond a call into the guest must keep it in a global or table: collections do not see the host's own memory.
