@@ -26,6 +26,13 @@ void give_woke(BuiltinCall& call, Woke woke) {
   if (call.goes_on(woke)) call.give(woke == Woke::Cancelled);
 }
 
+// A cancellation that is due comes before everything else, the other thread's state included.
+bool give_pending_cancel(BuiltinCall& call) {
+  if (!call.scheduler.current().task.deliver_pending_cancel(call.plan.is_cancellable)) return false;
+  call.give(1);
+  return true;
+}
+
 // `next` runs at once; null: whoever is ready.
 void suspend(BuiltinCall& call, Thread* next) {
   give_woke(call, call.scheduler.suspend(call.plan.is_cancellable, next));
@@ -34,10 +41,9 @@ void yield(BuiltinCall& call, Thread* next) {
   give_woke(call, call.scheduler.wait_until(Wait{}, call.plan.is_cancellable, next));
 }
 
-// The thread if it may be promoted: it is ready, and waits no longer. Where a cancellation is due nobody is promoted.
+// The thread if it may be promoted: it is ready, and waits no longer.
 Thread* promoted(BuiltinCall& call, Thread& thread) {
-  bool is_cancelled = call.plan.is_cancellable && call.scheduler.current().task.state == Task::State::PendingCancel;
-  if (is_cancelled || !call.scheduler.is_ready(thread)) return nullptr;
+  if (!call.scheduler.is_ready(thread)) return nullptr;
   call.scheduler.stop_waiting(thread);
   return &thread;
 }
@@ -78,15 +84,19 @@ void Builtins::ThreadResumeLater(BuiltinCall& call) {
 void Builtins::ThreadSuspend(BuiltinCall& call) { suspend(call, nullptr); }
 void Builtins::ThreadYield(BuiltinCall& call) { yield(call, nullptr); }
 void Builtins::ThreadSuspendThenResume(BuiltinCall& call) {
+  if (give_pending_cancel(call)) return;
   if (Thread* other = suspended_thread(call, call.argument(0))) suspend(call, other);
 }
 void Builtins::ThreadYieldThenResume(BuiltinCall& call) {
+  if (give_pending_cancel(call)) return;
   if (Thread* other = suspended_thread(call, call.argument(0))) yield(call, other);
 }
 void Builtins::ThreadSuspendThenPromote(BuiltinCall& call) {
+  if (give_pending_cancel(call)) return;
   if (Thread* other = thread_of(call, call.argument(0))) suspend(call, promoted(call, *other));
 }
 void Builtins::ThreadYieldThenPromote(BuiltinCall& call) {
+  if (give_pending_cancel(call)) return;
   if (Thread* other = thread_of(call, call.argument(0))) yield(call, promoted(call, *other));
 }
 

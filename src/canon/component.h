@@ -109,6 +109,9 @@ public:
   // Begins the next use: the rest of the steps. Nothing to do for most components. REQUIRES: as create().
   Result<void> start();
 
+  // Of every handle table in it, for this use. Handles that exist already stay.
+  void set_max_handles(std::uint32_t handles);
+
   void set_host(void* host) { host_ = host; }
   void* host() const { return host_; }
   runtime::Slot& slot() const { return *slot_; }

@@ -126,6 +126,9 @@ private:
           record.thunk = record.host->thunk;
           record.callable = record.host->callable.get();
         }
+      } else {
+        const component::Lift& lift = plan_.lifts[std::get<component::LiftIndex>(lower->callee).value];
+        record.calls_relative = state_.are_nested(trampoline.instance, lift.instance);
       }
     } else if (const auto* made = std::get_if<component::ResourceNew>(&trampoline.kind)) {
       record.resource = code.resources[made->resource.value];
@@ -225,6 +228,7 @@ void ComponentInstance::end_use() {
   }
   for (auto instance = state_->instances.rbegin(); instance != state_->instances.rend(); ++instance) {
     instance->handles.clear();
+    instance->handles.set_max_length(code_->state().options.max_handles);
     instance->threads.clear();
     instance->may_enter = instance->may_leave = true;
     instance->backpressure = instance->num_waiting_to_enter = 0;
@@ -294,6 +298,10 @@ Result<void> ComponentInstance::reset() {
   end_use();
   poisoned_ = false;
   return code_->state().needs_fresh_slot ? build() : slot_->reset();
+}
+
+void ComponentInstance::set_max_handles(std::uint32_t handles) {
+  for (InstanceState& instance : state_->instances) instance.handles.set_max_length(handles);
 }
 
 // --- calls from the host

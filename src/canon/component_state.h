@@ -77,6 +77,7 @@ struct TrampolineRecord {
   const void* callable = nullptr;
   std::uint32_t type = 0; // Lower: TypeTable::funcs
   const ResourceType* resource = nullptr;
+  bool calls_relative = false; // Lower: of a lift that this instance may not call
   const abi::TableRecord* table = nullptr; // thread.new-indirect
   RuntimeOptions options;
   bool resolved = false;
@@ -101,6 +102,10 @@ struct ComponentInstance::State {
   // Spec: enter_from, leave_to. False: cannot enter, nothing changed.
   bool enter(component::ComponentInstanceIndex callee, component::ComponentInstanceIndex caller);
   void leave(component::ComponentInstanceIndex callee, component::ComponentInstanceIndex caller);
+  // One is the other, or is around it: they may not call each other, for now (the reference's suite has it so).
+  bool are_nested(component::ComponentInstanceIndex a, component::ComponentInstanceIndex b) const {
+    return is_around(a.value, b) || is_around(b.value, a);
+  }
 
 private:
   bool is_around(std::uint32_t outer, component::ComponentInstanceIndex inner) const;

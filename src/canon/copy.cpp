@@ -164,8 +164,12 @@ EventCode CopyEnd::event_code() const {
 
 Event CopyEnd::deliver() {
   if (reclaim_) shared->reset_pending();
+  State state_before = state;
   bool is_over = result_ == CopyResult::Dropped || (kind == Kind::FutureEnd && result_ == CopyResult::Completed);
   state = is_over ? State::Done : State::Idle;
+  // Whoever cancels learns that the copy is over, and what it has brought.
+  if (kind == Kind::StreamEnd && state_before == State::CancellingCopy && result_ == CopyResult::Completed)
+    result_ = CopyResult::Cancelled;
   std::uint32_t payload = static_cast<std::uint32_t>(result_);
   if (kind == Kind::StreamEnd) payload |= buffer.progress << 4;
   return {event_code(), handle, payload};

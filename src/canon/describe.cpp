@@ -74,6 +74,8 @@ std::string to_string(const TypeDesc& type) {
   case TypeKind::Result: return result_text(member(type.members[0]), member(type.members[1]));
   case TypeKind::Own: return "own<host resource>";
   case TypeKind::Borrow: return "borrow<host resource>";
+  case TypeKind::Stream: return type.members[0] ? "stream<" + member(type.members[0]) + ">" : "stream";
+  case TypeKind::Future: return type.members[0] ? "future<" + member(type.members[0]) + ">" : "future";
   default: return std::string(primitive_name(type.kind));
   }
 }
@@ -130,7 +132,8 @@ bool matches(const TypeDesc& desc, const TypeTable& types, ValType type,
     return type.kind == desc.kind && type.index < resources.size() &&
            (!desc.resource || resources[type.index] == desc.resource);
   if (desc.kind <= TypeKind::String) return type.kind == desc.kind;
-  if (type.kind <= TypeKind::String || type.kind >= TypeKind::Own || type.index >= types.defs.size()) return false;
+  bool is_handle = type.kind >= TypeKind::Own && type.kind != TypeKind::Stream && type.kind != TypeKind::Future;
+  if (type.kind <= TypeKind::String || is_handle || type.index >= types.defs.size()) return false;
   const TypeDef& def = types.defs[type.index];
   auto all_members = [&] {
     if (desc.members.size() != def.labels.size()) return false;
@@ -152,6 +155,8 @@ bool matches(const TypeDesc& desc, const TypeTable& types, ValType type,
   if (type.kind != desc.kind) return false;
   switch (desc.kind) {
   case TypeKind::List:
+  case TypeKind::Stream:
+  case TypeKind::Future:
   case TypeKind::Option: return member(desc.members[0], def.element);
   case TypeKind::Result: return member(desc.members[0], def.element) && member(desc.members[1], def.error);
   case TypeKind::Tuple:

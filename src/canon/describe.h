@@ -27,8 +27,8 @@ struct ResourceType;
 
 struct TypeDesc {
   component::TypeKind kind{};
-  // Record, Tuple: members. Variant: payloads, null for none. List, Option: the element. Result: ok and error, null for
-  // none.
+  // Record, Tuple: members. Variant: payloads, null for none. List, Option: the element. Stream, Future: the element,
+  // null for none. Result: ok and error, null for none.
   std::span<const TypeDesc* const> members{};
   std::span<const std::string_view> labels{}; // Record, Enum, Flags
   const ResourceType* resource = nullptr;     // Own, Borrow; null: any

@@ -60,6 +60,10 @@ void pass_result(LiftLowerContext& from, LiftLowerContext& to, const component::
   Transfer(from, to, code.types(), code.resources).move(from_place, to_place, *type.result);
 }
 
+[[gnu::cold]] std::uint32_t cannot_enter(TrampolineRecord& record) {
+  return fail(record, {std::string(abi::trap_text(abi::Trap::CannotEnter)), abi::Trap::CannotEnter});
+}
+
 class GuestSubtask final : public Subtask, public TaskCaller {
 public:
   GuestSubtask(TrampolineRecord& record, const LiftRecord& lift, abi::ValRaw* values, bool async_lowered)
@@ -108,7 +112,7 @@ std::uint32_t call_sync(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw*
   task.instance = lift.instance;
   task.lift = &lift;
   if (!state.enter(lift.instance->index, record.instance->index))
-    return fail(record, {std::string(abi::trap_text(abi::Trap::CannotEnter)), abi::Trap::CannotEnter});
+    return cannot_enter(record);
   task.state = Task::State::Started;
   state.scheduler.begin(task);
 
@@ -145,7 +149,7 @@ std::uint32_t call_async(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw
   bool async_lowered = is_async_lowered(record);
   if (!async_lowered && !scheduler.may_block()) return fail(record, {std::string(kCannotBlock)});
   if (!state.enter(lift.instance->index, record.instance->index))
-    return fail(record, {std::string(abi::trap_text(abi::Trap::CannotEnter)), abi::Trap::CannotEnter});
+    return cannot_enter(record);
   auto* subtask = new GuestSubtask(record, lift, values, async_lowered);
   subtask->task = &new_task(lift, *subtask);
   scheduler.start(*subtask->task);
@@ -196,6 +200,7 @@ std::uint32_t lower_lifted(abi::HostFunc* self, abi::ValRaw* values) {
   if (!record.instance->may_leave) return cannot_leave(record);
   const auto& lower = std::get<component::Lower>(record.plan->kind);
   LiftRecord& lift = record.owner->state().lifts[std::get<component::LiftIndex>(lower.callee).value];
+  if (record.calls_relative) return cannot_enter(record);
   return lift.is_async_type ? call_async(record, lift, values) : call_sync(record, lift, values);
 }
 

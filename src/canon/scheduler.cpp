@@ -32,9 +32,7 @@ bool is_exclusive_implicit(const Thread& thread) {
 
 // --- threads
 
-bool Scheduler::is_ready(const Thread& thread) const {
-  if (thread.state != Thread::State::Waiting) return false;
-  const Wait& wait = thread.wait;
+bool Scheduler::is_over(const Wait& wait, const Thread& thread) {
   bool exclusive = thread.task.instance->exclusive_thread != nullptr;
   switch (wait.what) {
   case Wait::For::Turn: return true;
@@ -67,6 +65,8 @@ Thread* Scheduler::candidate(const SyncTask& scope) const {
 Woke Scheduler::block(const Wait* wait, bool cancellable, Thread* next) {
   Thread& self = *current_;
   if (self.task.deliver_pending_cancel(cancellable)) return Woke::Cancelled;
+  // What has come already is not waited for; only a yield always gives others their turn.
+  if (wait && wait->what != Wait::For::Turn && is_over(*wait, self)) return Woke::Normally;
   self.cancellable = cancellable;
   if (wait) start_waiting(self, *wait);
   else self.state = Thread::State::Suspended;

@@ -68,7 +68,9 @@ public:
     waiting_.remove(&thread);
     thread.state = Thread::State::Suspended;
   }
-  bool is_ready(const Thread& thread) const;
+  static bool is_ready(const Thread& thread) {
+    return thread.state == Thread::State::Waiting && is_over(thread.wait, thread);
+  }
 
   // Blocks the running thread; with `next`, that one runs at once. Spec: Thread.suspend, wait_until, switch_to_internal.
   Woke suspend(bool cancellable, Thread* next = nullptr) { return block(nullptr, cancellable, next); }
@@ -149,6 +151,7 @@ private:
     loop::Event changed;
     Waiter* next = nullptr;
   };
+  static bool is_over(const Wait& wait, const Thread& thread);
   bool wait_to_hold();
   bool wait_for_change(std::uint32_t own);
   bool run_one();

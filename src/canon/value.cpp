@@ -104,6 +104,8 @@ bool Value::operator==(const Value& other) const {
   }
   case TypeKind::Own:
   case TypeKind::Borrow: return bits == other.bits && resource == other.resource;
+  case TypeKind::Stream:
+  case TypeKind::Future: return end == other.end;
   default: return bits == other.bits && items == other.items;
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace cusp::canon {
 
 using base::Result;
 using component::TypeKind;
+class SharedEnd;
 
 // One flat struct: `kind` says which members count.
 //   Bool, U8…U64, S8…S64 (sign-extended), F32, F64 (their bits), Char: bits
@@ -26,6 +28,7 @@ using component::TypeKind;
 //   Variant: text is the case, items its payload (none or one)
 //   Option: items (none or one)     Result: ok says which, items its payload (none or one)
 //   Own, Borrow: bits is the rep, resource its type
+//   Stream, Future: end is the readable end; giving it to a guest leaves it empty. ErrorContext: text is its message
 struct Value {
   TypeKind kind = TypeKind::Bool;
   bool ok = true;
@@ -34,6 +37,7 @@ struct Value {
   std::vector<Value> items;
   std::vector<std::string> labels;
   const ResourceType* resource = nullptr;
+  std::shared_ptr<SharedEnd> end;
 
   static Value boolean(bool value) { return number(TypeKind::Bool, value); }
   static Value u8(std::uint8_t v) { return number(TypeKind::U8, v); }

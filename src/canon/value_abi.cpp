@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "canon/abi.h"
+#include "canon/copy.h"
+#include "canon/error_context.h"
 
 namespace cusp::canon {
 
@@ -74,8 +76,19 @@ Value ValueAbi::lift(Place from, ValType type) {
   case TypeKind::Borrow:
     return Value::borrow(resources_[type.index], cx_.lift_borrow(handle(), *resources_[type.index]));
   case TypeKind::Stream:
-  case TypeKind::Future:
-  case TypeKind::ErrorContext: cx_.trap("streams, futures and error contexts are not supported yet"); return {};
+  case TypeKind::Future: {
+    Value value;
+    value.kind = type.kind;
+    bool is_future = type.kind == TypeKind::Future;
+    value.end = std::make_shared<SharedEnd>(cx_.lift_copy(handle(), is_future, types_.defs[type.index].element));
+    return value;
+  }
+  case TypeKind::ErrorContext: {
+    Value value = Value::string({});
+    value.kind = TypeKind::ErrorContext;
+    if (ErrorContext* context = cx_.lift_error_context(handle())) value.text = context->debug_message;
+    return value;
+  }
   default: break;
   }
   const TypeDef& def = types_.defs[type.index];
@@ -184,7 +197,17 @@ void ValueAbi::lower(std::uint8_t* memory, abi::ValRaw* flat, const Value& value
                                           : cx_.lower_borrow(value.bits, *value.resource));
   case TypeKind::Stream:
   case TypeKind::Future:
-  case TypeKind::ErrorContext: return cx_.trap("streams, futures and error contexts are not supported yet");
+    if (!value.end || !*value.end) return cx_.trap("a stream or future was given that has been given away already");
+    if (!(*value.end)->is_of(types_.defs[type.index].element))
+      return cx_.trap("a stream or future of another type was given");
+    return put(cx_.lower_copy(std::move(*value.end)));
+  case TypeKind::ErrorContext: {
+    auto context = std::make_unique<ErrorContext>();
+    context->debug_message = value.text;
+    std::uint32_t handle = cx_.lower_error_context(*context);
+    if (handle) context.release();
+    return put(handle);
+  }
   default: break;
   }
   const TypeDef& def = types_.defs[type.index];

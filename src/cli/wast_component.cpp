@@ -80,6 +80,7 @@ Value component_value(const json& object) {
 base::Result<std::unique_ptr<WastComponents>> WastComponents::create(WastCompile compile) {
   std::unique_ptr<WastComponents> components(new WastComponents);
   components->compile_ = std::move(compile);
+  add_wast_host(components->linker_);
   return components;
 }
 
@@ -89,7 +90,7 @@ base::Result<void> WastComponents::instantiate(const std::vector<std::uint8_t>& 
                                                const std::optional<std::string>&) {
   auto code = CUSP_TRY(compile_(bytes));
   auto linked = CUSP_TRY(canon::ComponentCode::link(std::move(code), linker_, canon::LinkOptions{}));
-  instances_.push_back(CUSP_TRY(canon::ComponentInstance::create(std::move(linked))));
+  instances_.push_back(CUSP_TRY(canon::ComponentInstance::create(std::move(linked), &host_)));
   current_ = instances_.back().get();
   return {};
 }

@@ -1,4 +1,4 @@
-// The component half of `cusp wast`: a pool of one instance per instantiation, no host imports, calls with dynamic values.
+// The component half of `cusp wast`: a pool of one instance per instantiation, calls with dynamic values.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 
 #include "canon/component.h"
 #include "cli/wast_core.h"
+#include "cli/wast_host.h"
 
 namespace cusp::cli {
 
@@ -27,6 +28,7 @@ private:
 
   WastCompile compile_;
   canon::Linker linker_;
+  WastHost host_;
   std::vector<std::unique_ptr<canon::ComponentInstance>>
       instances_; // all live on: a script may trap one and go on with another
   canon::ComponentInstance* current_ = nullptr;
