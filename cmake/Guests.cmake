@@ -36,7 +36,20 @@ function(cusp_core_guest name kind)
   add_dependencies(guests guest_${name})
 endfunction()
 
+# cusp_text_guest(ROOM FILE) builds tests/ROOM/components/FILE.wat: guests/ROOM-FILE.wasm.
+function(cusp_text_guest room file)
+  set(_source ${CMAKE_SOURCE_DIR}/tests/${room}/components/${file}.wat)
+  set(_out ${CMAKE_BINARY_DIR}/guests/${room}-${file}.wasm)
+  add_custom_command(OUTPUT ${_out}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
+    COMMAND ${WASM_TOOLS} parse ${_source} -o ${_out}
+    DEPENDS ${_source} VERBATIM)
+  add_custom_target(guest_${room}-${file} DEPENDS ${_out})
+  add_dependencies(guests guest_${room}-${file})
+endfunction()
+
 if(WASM_TOOLS)
+  cusp_text_guest(canon async)
   cusp_guest(hello-http cusp:guest/http ${CMAKE_SOURCE_DIR}/examples/hello-http/hello.cpp)
   file(GLOB _guests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/guests/*.cpp)
   foreach(_guest ${_guests})

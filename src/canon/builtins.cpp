@@ -100,7 +100,8 @@ void Builtins::TaskReturn(BuiltinCall& call) {
   const auto& types = call.record.owner->code().types();
   const abi::MemoryRecord* memory = call.record.options.memory; // none: nothing of the result is in memory
   if (!lift || !lift->plan->options.is_async || call.plan.type != types.funcs[lift->plan->type].result ||
-      (memory && memory != lift->options.memory) || call.record.options.string_encoding != lift->options.string_encoding)
+      (memory && memory != lift->options.memory) ||
+      call.record.options.string_encoding != lift->options.string_encoding)
     return call.cx.trap("invalid `task.return` signature and/or options for current task");
   if (task.resolved()) return call.cx.trap(kResolvedTwice);
   LiftLowerContext cx(call.record.owner, call.instance(), call.record.options, &task);

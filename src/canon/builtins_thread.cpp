@@ -69,8 +69,7 @@ void Builtins::ThreadNewIndirect(BuiltinCall& call) {
   const auto* function = static_cast<const abi::FuncRef*>(table.elements[index]);
   if (!function) return call.cx.trap("the start function index points to an uninitialized function");
   bool is_i32 = call.plan.value == component::AddressType::I32;
-  if (function->type_id != start_type(is_i32))
-    return call.cx.trap("start function does not match expected type");
+  if (function->type_id != start_type(is_i32)) return call.cx.trap("start function does not match expected type");
   CoreCallee callee = callee_of(call.record.owner->slot(), *call.record.owner->code().code(), *function);
   std::uint64_t argument = is_i32 ? call.values[1].i32 : call.values[1].i64;
   StackThread& thread = call.scheduler.new_thread(call.scheduler.current().task, callee, argument);

@@ -13,8 +13,8 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,10 +116,14 @@ public:
   void* host() const { return host_; }
   runtime::Slot& slot() const { return *slot_; }
   const ComponentCode& code() const { return *code_; }
-  bool poisoned() const { return poisoned_; }
+  const std::shared_ptr<const ComponentCode>& shared_code() const { return code_; }
+  // It trapped, and refuses calls until it is reset.
+  bool poisoned() const;
   // Why the last guest function or canonical built-in failed; for contexts that called one.
   const Trap& failure() const;
   void note_guest_trap();
+  // Ends what goes on in it after a trap, whoever met that. The error says which it was.
+  base::Error poison(const Trap& trap);
   // The trap that ended the last call, several lines with the guest's backtrace.
   std::string trap_report() const;
   const runtime::TrapInfo& last_trap() const;
@@ -141,7 +145,6 @@ private:
   // The whole of a call of an async function. `resolved`: set by the caller's resolve().
   Result<void> call_async(std::uint32_t lift, TaskCaller& caller, const bool& resolved);
   Result<void> cannot_enter();
-  Result<void> fail_call(const Trap& trap);
   bool is_async_lift(std::uint32_t lift) const;
   const RuntimeOptions& lift_options(std::uint32_t lift) const;
   InstanceState& lift_instance(std::uint32_t lift) const;

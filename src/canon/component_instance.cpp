@@ -147,7 +147,8 @@ private:
     for (LiftRecord& lift : state_.lifts) {
       if (lift.resolved) continue;
       lift.resolved = callee(lift.plan->core, lift.core) && options(lift.plan->options, lift.options);
-      if (lift.plan->options.callback) lift.resolved = callee(*lift.plan->options.callback, lift.callback) && lift.resolved;
+      if (lift.plan->options.callback)
+        lift.resolved = callee(*lift.plan->options.callback, lift.callback) && lift.resolved;
     }
     for (TrampolineRecord& trampoline : state_.trampolines) {
       if (trampoline.resolved) continue;
@@ -327,8 +328,8 @@ bool ComponentInstance::begin_call(std::uint32_t lift, SyncTask& task) {
   Scheduler& scheduler = state_->scheduler;
   task.lift = &record;
   task.instance = record.instance;
-  if (poisoned_ || scheduler.held_here() || !scheduler.hold()) return false;
-  if (poisoned_ || !state_->enter(record.instance->index, {})) return scheduler.let_go(), false;
+  if (poisoned() || scheduler.held_here() || !scheduler.hold()) return false;
+  if (poisoned() || !state_->enter(record.instance->index, {})) return scheduler.let_go(), false;
   task.state = Task::State::Started;
   scheduler.begin(task);
   return true;
@@ -357,15 +358,17 @@ Result<void> ComponentInstance::cannot_enter() {
   return base::fail(ErrorCode::Trap, state_->last_trap.message);
 }
 
+bool ComponentInstance::poisoned() const { return poisoned_ || state_->scheduler.failed(); }
+
 // A trap ends all that the instance does, not only the call that met it.
-Result<void> ComponentInstance::fail_call(const Trap& trap) {
+base::Error ComponentInstance::poison(const Trap& trap) {
   if (!poisoned_) {
     poisoned_ = true;
     if (state_->guest_trapped) state_->last_trap = state_->first_trap;
     else state_->last_trap = {trap.code, trap.message, {}};
     if (state_->scheduler.needs_ending()) state_->scheduler.end_all();
   }
-  return base::fail(ErrorCode::Trap, state_->last_trap.message);
+  return base::fail(ErrorCode::Trap, state_->last_trap.message).error();
 }
 
 Result<void> ComponentInstance::finish_call(LiftLowerContext& cx, SyncTask& task, bool entered) {
@@ -374,40 +377,40 @@ Result<void> ComponentInstance::finish_call(LiftLowerContext& cx, SyncTask& task
   scheduler.end(task);
   if (!cx.trapped() && !scheduler.failed()) state_->leave(task.instance->index, {});
   scheduler.let_go();
-  if (cx.trapped()) return fail_call(cx.trap_info());
-  if (scheduler.failed()) return fail_call(scheduler.trap());
+  if (cx.trapped()) return std::unexpected(poison(cx.trap_info()));
+  if (scheduler.failed()) return std::unexpected(poison(scheduler.trap()));
   return {};
 }
 
 Result<void> ComponentInstance::call_async(std::uint32_t lift, TaskCaller& caller, const bool& resolved) {
   const LiftRecord& record = state_->lifts[lift];
   Scheduler& scheduler = state_->scheduler;
-  if (poisoned_ || scheduler.held_here() || !scheduler.hold()) return cannot_enter();
-  if (poisoned_ || !state_->enter(record.instance->index, {})) return scheduler.let_go(), cannot_enter();
+  if (poisoned() || scheduler.held_here() || !scheduler.hold()) return cannot_enter();
+  if (poisoned() || !state_->enter(record.instance->index, {})) return scheduler.let_go(), cannot_enter();
   scheduler.start(new_task(record, caller));
   if (!scheduler.failed()) state_->leave(record.instance->index, {});
   scheduler.let_go();
   auto is_resolved = [](const void* what) { return *static_cast<const bool*>(what); };
   switch (scheduler.drive_until(is_resolved, &resolved)) {
   case Scheduler::Drive::Done: return {};
-  case Scheduler::Drive::Failed: return fail_call(scheduler.trap());
-  case Scheduler::Drive::Deadlock: return fail_call({std::string(kDeadlock)});
+  case Scheduler::Drive::Failed: return std::unexpected(poison(scheduler.trap()));
+  case Scheduler::Drive::Deadlock: return std::unexpected(poison({std::string(kDeadlock)}));
   case Scheduler::Drive::TimedOut:
-    return fail_call({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout});
+    return std::unexpected(poison({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout}));
   // The task refers to its caller, who goes: there is no way to leave it behind.
-  default: return fail_call({std::string(abi::trap_text(abi::Trap::Cancelled)), abi::Trap::Cancelled});
+  default: return std::unexpected(poison({std::string(abi::trap_text(abi::Trap::Cancelled)), abi::Trap::Cancelled}));
   }
 }
 
 Result<void> ComponentInstance::finish() {
-  if (poisoned_ || state_->scheduler.held_here()) return cannot_enter();
+  if (poisoned() || state_->scheduler.held_here()) return cannot_enter();
   auto is_idle = [](const void* what) { return static_cast<const Scheduler*>(what)->is_idle(); };
   switch (state_->scheduler.drive_until(is_idle, &state_->scheduler)) {
   case Scheduler::Drive::Done:
   case Scheduler::Drive::Deadlock: return {}; // what waits for nothing that can come is left to reset()
-  case Scheduler::Drive::Failed: return fail_call(state_->scheduler.trap());
+  case Scheduler::Drive::Failed: return std::unexpected(poison(state_->scheduler.trap()));
   case Scheduler::Drive::TimedOut:
-    return fail_call({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout});
+    return std::unexpected(poison({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout}));
   default: return base::fail(ErrorCode::Timeout, "the wait for the guest was cancelled");
   }
 }

@@ -77,7 +77,7 @@ struct TrampolineRecord {
   const void* callable = nullptr;
   std::uint32_t type = 0; // Lower: TypeTable::funcs
   const ResourceType* resource = nullptr;
-  bool calls_relative = false; // Lower: of a lift that this instance may not call
+  bool calls_relative = false;             // Lower: of a lift that this instance may not call
   const abi::TableRecord* table = nullptr; // thread.new-indirect
   RuntimeOptions options;
   bool resolved = false;

@@ -84,8 +84,7 @@ SharedEnd LiftLowerContext::take_end(CopyEnd* end, bool is_of_type) {
   return shared;
 }
 
-SharedEnd LiftLowerContext::lift_copy(std::uint32_t handle, bool is_future,
-                                      std::optional<component::ValType> element) {
+SharedEnd LiftLowerContext::lift_copy(std::uint32_t handle, bool is_future, std::optional<component::ValType> element) {
   CopyEnd* end = liftable_end(handle, is_future);
   return take_end(end, end && end->shared->is_of(element));
 }

@@ -124,8 +124,8 @@ bool SharedCopy::copy(CopyBuffer& from, CopyBuffer& to, std::uint32_t count) {
       const component::TypeTable& types = scheduler_->component().code().types();
       std::uint32_t size = element_ ? types.size(*element_) : 0;
       // It was checked when the operation began, and memories only grow.
-      std::uint8_t* memory = element_ ? guest.options->memory->base + guest.pointer + std::size_t{guest.progress} * size
-                                      : nullptr;
+      std::uint8_t* memory =
+          element_ ? guest.options->memory->base + guest.pointer + std::size_t{guest.progress} * size : nullptr;
       if (from.instance) ops->load(cx, memory, at(to), count);
       else ops->store(cx, memory, at(from), count);
       if (cx.trapped()) scheduler_->fail(cx.trap_info()), copied = false;

@@ -26,9 +26,9 @@ public:
 private:
   friend class CallContext;
   ~HostSubtask() override = default;
-  void run();                                          // on the fiber
-  void hand_over(void (*lower)(void*), void* what);    // on the fiber
-  void complete() override;                            // by the holder
+  void run();                                       // on the fiber
+  void hand_over(void (*lower)(void*), void* what); // on the fiber
+  void complete() override;                         // by the holder
   void delete_if_done() {
     if (released_ && !fiber) delete this;
   }
@@ -38,8 +38,8 @@ private:
   abi::ValRaw copied_[component::kMaxFlatAsyncParams + 1];
   void (*lower_)(void*) = nullptr;
   void* lower_what_ = nullptr;
-  bool started_ = true;    // the caller waits for the fiber's first suspension, and completes the call itself
-  bool returned_ = false;  // the function has; complete() is due
+  bool started_ = true;   // the caller waits for the fiber's first suspension, and completes the call itself
+  bool returned_ = false; // the function has; complete() is due
   bool completed_ = false;
   bool released_ = false;
 };

@@ -52,7 +52,8 @@ base::Result<std::uint32_t> HostEnd::transfer(bool reads, void* values, const El
     moved = operation.buffer.progress;
     if (driven != Scheduler::Drive::Done) {
       if (end_->pending() == &operation) end_->reset_pending();
-      if (driven == Scheduler::Drive::Failed) return base::fail(ErrorCode::Trap, scheduler->trap().message);
+      if (driven == Scheduler::Drive::Failed)
+        return std::unexpected(scheduler->component().poison(Trap(scheduler->trap())));
       if (driven == Scheduler::Drive::Deadlock) return base::fail(ErrorCode::Trap, std::string(kDeadlock));
       if (driven == Scheduler::Drive::Ending) break;
       return base::fail(ErrorCode::Timeout, "the wait for the guest was cancelled");

@@ -9,7 +9,7 @@ template <class T> struct ListLink {
   bool linked = false;
 };
 
-template <class T, ListLink<T> T::*kLink> class LinkedList {
+template <class T, ListLink<T> T::* kLink> class LinkedList {
 public:
   T* first() const { return first_; }
   T* last() const { return last_; }

@@ -31,10 +31,10 @@ void pass_parameters(LiftLowerContext& from, LiftLowerContext& to, const compone
   }
   std::uint32_t flat = 0;
   for (std::size_t i = 0; i < type.params.size(); ++i) {
-    Transfer::Source from_place = source_at ? Transfer::Source{source_at + layout.offsets[i], nullptr}
-                                            : Transfer::Source{nullptr, source + flat};
-    Transfer::Target to_place = target_at ? Transfer::Target{target_at + layout.offsets[i], nullptr}
-                                          : Transfer::Target{nullptr, target + flat};
+    Transfer::Source from_place =
+        source_at ? Transfer::Source{source_at + layout.offsets[i], nullptr} : Transfer::Source{nullptr, source + flat};
+    Transfer::Target to_place =
+        target_at ? Transfer::Target{target_at + layout.offsets[i], nullptr} : Transfer::Target{nullptr, target + flat};
     transfer.move(from_place, to_place, type.params[i].type);
     flat += code.types().flat_count(type.params[i].type);
   }
@@ -102,31 +102,30 @@ private:
   const bool async_lowered_;
 };
 
+// Only functions of async type can be lowered async.
 std::uint32_t call_sync(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw* values) {
   ComponentInstance::State& state = record.owner->state();
   const ComponentCode::State& code = record.owner->code().state();
   const component::FuncType& type = code.types().funcs[lift.plan->type];
-  bool async_lowered = is_async_lowered(record);
 
   SyncTask task;
   task.instance = lift.instance;
   task.lift = &lift;
-  if (!state.enter(lift.instance->index, record.instance->index))
-    return cannot_enter(record);
+  if (!state.enter(lift.instance->index, record.instance->index)) return cannot_enter(record);
   task.state = Task::State::Started;
   state.scheduler.begin(task);
 
   LiftLowerContext caller(record.owner, *record.instance, record.options, nullptr);
   LiftLowerContext callee(record.owner, *lift.instance, lift.options, &task);
   abi::ValRaw callee_values[component::kMaxFlatParams];
-  pass_parameters(caller, callee, type, *lift.layout, code, async_lowered, values, callee_values);
+  pass_parameters(caller, callee, type, *lift.layout, code, false, values, callee_values);
   bool ran = !caller.trapped() && callee.call_core(lift.core, callee_values);
   std::uint64_t flat_result = callee_values[0].i64;
   if (ran) {
     if (task.num_borrows) callee.trap("borrow handles still remain at the end of the call");
     else
       pass_result(callee, caller, type, *lift.layout, code, callee_values, lift.layout->result_in_memory(), values,
-                  async_lowered);
+                  false);
     task.state = Task::State::Resolved;
     if (!callee.trapped() && !caller.trapped() && lift.options.post_return) {
       callee_values[0].i64 = flat_result;
@@ -139,7 +138,6 @@ std::uint32_t call_sync(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw*
   if (caller.trapped()) return fail(record, caller.trap_info());
   if (callee.trapped()) return fail(record, callee.trap_info());
   state.leave(lift.instance->index, record.instance->index);
-  if (async_lowered) values[0].i64 = static_cast<std::uint32_t>(Subtask::State::Returned);
   return 0;
 }
 
@@ -148,8 +146,7 @@ std::uint32_t call_async(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw
   Scheduler& scheduler = state.scheduler;
   bool async_lowered = is_async_lowered(record);
   if (!async_lowered && !scheduler.may_block()) return fail(record, {std::string(kCannotBlock)});
-  if (!state.enter(lift.instance->index, record.instance->index))
-    return cannot_enter(record);
+  if (!state.enter(lift.instance->index, record.instance->index)) return cannot_enter(record);
   auto* subtask = new GuestSubtask(record, lift, values, async_lowered);
   subtask->task = &new_task(lift, *subtask);
   scheduler.start(*subtask->task);

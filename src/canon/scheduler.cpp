@@ -384,11 +384,12 @@ Scheduler::Drive Scheduler::drive_until(bool (*done)(const void*), const void* w
 
 bool Scheduler::wait_for_change(std::uint32_t own) {
   Waiter waiter;
+  waiter.own = own;
   waiter.next = waiters_;
   waiters_ = &waiter;
   waiting_outside_ += own;
   bool changed = waiter.changed.wait(component_.slot().deadline());
-  waiting_outside_ -= own;
+  waiting_outside_ -= waiter.own;
   Waiter** at = &waiters_;
   while (*at != &waiter) at = &(*at)->next;
   *at = waiter.next;
@@ -406,7 +407,11 @@ bool Scheduler::wait_to_hold() {
 }
 
 void Scheduler::notify() {
-  for (Waiter* waiter = waiters_; waiter; waiter = waiter->next) waiter->changed.set();
+  for (Waiter* waiter = waiters_; waiter; waiter = waiter->next) {
+    waiter->changed.set();
+    waiting_outside_ -= std::exchange(waiter->own, 0); // it may bring progress itself now
+  }
+  if (ending_) quiet_.set();
 }
 
 // --- host fibers
@@ -442,8 +447,9 @@ std::uint32_t Scheduler::own_fibers() const {
 void Scheduler::end_all() {
   ending_ = true;
   notify();
-  for (HostFiber* host = host_fibers_.first(); host; host = host_fibers_.next(host)) host->fiber->loop().cancel(host->fiber);
-  while (host_count_ || waiters_) {
+  for (HostFiber* host = host_fibers_.first(); host; host = host_fibers_.next(host))
+    host->fiber->loop().cancel(host->fiber);
+  while (holder_ || host_count_ || waiters_) {
     quiet_.reset();
     quiet_.wait();
   }

@@ -106,7 +106,7 @@ public:
   }
   void let_go() {
     holder_ = nullptr;
-    if (waiters_) [[unlikely]]
+    if (waiters_ || ending_) [[unlikely]]
       notify();
   }
   enum class Drive : std::uint8_t { Done, Failed, Deadlock, Cancelled, Ending, TimedOut };
@@ -149,6 +149,7 @@ public:
 private:
   struct Waiter {
     loop::Event changed;
+    std::uint32_t own = 0; // until it is told to look again
     Waiter* next = nullptr;
   };
   static bool is_over(const Wait& wait, const Thread& thread);

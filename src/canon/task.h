@@ -39,13 +39,13 @@ enum class Woke : std::uint8_t { Normally, Cancelled, Ended };
 // What a waiting thread waits for. Spec: Thread.ready_func.
 struct Wait {
   enum class For : std::uint8_t {
-    Turn,        // nothing: its turn
-    Entry,       // the task's instance lets it in
-    Exclusive,   // nobody uses the instance exclusively
-    Waitable,    // `waitable` has an event
-    Set,         // one of `set` has an event
+    Turn,         // nothing: its turn
+    Entry,        // the task's instance lets it in
+    Exclusive,    // nobody uses the instance exclusively
+    Waitable,     // `waitable` has an event
+    Set,          // one of `set` has an event
     ExclusiveSet, // the two above
-    Subtask,     // `waitable` is resolved
+    Subtask,      // `waitable` is resolved
   };
   For what = For::Turn;
   union {
@@ -124,8 +124,8 @@ struct StackThread : Thread {
   Scheduler* scheduler = nullptr;
   Step step = Step::Enter; // what it does on a new stack; an implicit thread keeps none between callbacks
   bool ended = false;
-  Event event;             // Callback
-  CoreCallee function;     // Function
+  Event event;         // Callback
+  CoreCallee function; // Function
   std::uint64_t argument = 0;
   runtime::GuestThread stack;
   ListLink<StackThread> all;

@@ -76,8 +76,6 @@ void call_host(TrampolineRecord& record, CallContext& cx, abi::ValRaw* values) {
 
 namespace {
 
-constexpr std::uint32_t kReturned = static_cast<std::uint32_t>(Subtask::State::Returned);
-
 bool is_async_lowered(const TrampolineRecord& record) {
   return std::get<component::Lower>(record.plan->kind).options.is_async;
 }
@@ -95,18 +93,6 @@ std::uint32_t lower_host(abi::HostFunc* self, abi::ValRaw* values) {
   return record.owner->slot().finish_host_call();
 }
 
-// Lowered async all the same: it returns before the caller goes on.
-std::uint32_t lower_host_at_once(abi::HostFunc* self, abi::ValRaw* values) {
-  TrampolineRecord& record = record_of(self);
-  if (!record.instance->may_leave) return cannot_leave(record);
-  CallContext cx(record.owner, *record.instance, record.options, nullptr);
-  cx.set_async_lowered();
-  call_host(record, cx, values);
-  if (cx.trapped()) return fail(record, cx.trap_info());
-  values[0].i64 = kReturned;
-  return record.owner->slot().finish_host_call();
-}
-
 std::uint32_t lower_host_async(abi::HostFunc* self, abi::ValRaw* values) {
   TrampolineRecord& record = record_of(self);
   if (!record.instance->may_leave) return cannot_leave(record);
@@ -116,7 +102,8 @@ std::uint32_t lower_host_async(abi::HostFunc* self, abi::ValRaw* values) {
   const FuncLayout& layout = record.owner->code().state().layouts[record.type];
   std::uint32_t count = layout.result_pointer(async_lowered) + (layout.result_in_memory(async_lowered) ? 1 : 0);
   auto* call = new HostSubtask(record, values, async_lowered);
-  if (!call->start(count)) scheduler.fail({"there is no memory for the stack of a host function", abi::Trap::MemoryLimit});
+  if (!call->start(count))
+    scheduler.fail({"there is no memory for the stack of a host function", abi::Trap::MemoryLimit});
   return finish_subtask(record, *call, values, async_lowered);
 }
 
@@ -133,7 +120,7 @@ std::uint32_t lower_host_maybe_missing(abi::HostFunc* self, abi::ValRaw* values)
   if (!record.instance->may_leave) return cannot_leave(record);
   if (!record.host && !record.owner->code().state().options.default_missing) return lower_missing(record);
   if (record.host && record.owner->code().types().funcs[record.type].is_async) return lower_host_async(self, values);
-  return is_async_lowered(record) ? lower_host_at_once(self, values) : lower_host(self, values);
+  return lower_host(self, values);
 }
 
 // --- resources

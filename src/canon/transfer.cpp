@@ -7,6 +7,10 @@
 
 namespace cusp::canon {
 
+namespace {
+constexpr std::uint64_t kMaxCopied = std::uint64_t{512} << 20;
+}
+
 using component::StringEncoding;
 using component::TypeDef;
 using component::TypeKind;
@@ -93,10 +97,17 @@ void Transfer::move(Source source, Target target, ValType type) {
   }
 }
 
+bool Transfer::may_copy(std::uint64_t bytes) {
+  if ((copied_ += bytes) <= kMaxCopied) return true;
+  from_.trap("the strings and lists of this call are too large to be copied", abi::Trap::AllocationTooLarge);
+  return false;
+}
+
 // Same encoding on both sides: checked and copied as it is. Otherwise by way of UTF-8.
 void Transfer::string(std::uint32_t pointer, std::uint32_t length, std::uint32_t& new_pointer,
                       std::uint32_t& new_length) {
   StringEncoding encoding = from_.options().string_encoding;
+  if (!may_copy(length & 0x7fffffff)) return; // without latin1+utf16's tag
   if (encoding == StringEncoding::Utf16 && to_.options().string_encoding == encoding) {
     std::uint64_t bytes = std::uint64_t{length} * 2;
     if (bytes > kMaxStringByteLength) return from_.trap("string content out-of-bounds (the string is too long)");
@@ -120,6 +131,7 @@ void Transfer::list(std::uint32_t pointer, std::uint32_t length, ValType type, s
   const std::uint8_t* at = from_.list_range(pointer, length, layout.size, layout.alignment);
   if (!at) return;
   std::size_t bytes = std::size_t{length} * layout.size;
+  if (!may_copy(bytes)) return;
   std::uint8_t* target = to_.allocate(layout.alignment, bytes, new_pointer);
   if (!target) return;
   bool plain = !map && def.element->kind >= TypeKind::S8 && def.element->kind <= TypeKind::F64;

@@ -34,11 +34,14 @@ private:
   void list(std::uint32_t pointer, std::uint32_t length, component::ValType type, std::uint32_t& new_pointer);
   void cases(Source source, Target target, component::ValType type, const component::TypeDef& def);
   bool stopped() const { return from_.trapped() || to_.trapped(); }
+  // Lists that share their elements make a few pages into more than anybody could copy, in host code that nothing interrupts.
+  bool may_copy(std::uint64_t bytes);
 
   LiftLowerContext& from_;
   LiftLowerContext& to_;
   const component::TypeTable& types_;
   std::span<const ResourceType* const> resources_;
+  std::uint64_t copied_ = 0; // bytes of strings and lists
 };
 
 } // namespace cusp::canon

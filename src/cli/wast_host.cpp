@@ -43,9 +43,8 @@ HostResult<void> never_return(CallContext& cx) {
 
 void add_resource1(LinkerInstance& host) {
   host.resource<Resource1>("resource1").resource<Resource2>("resource2").resource<Resource1>("resource1-again");
-  host.func("[constructor]resource1", [](CallContext& cx, std::uint32_t rep) {
-    return canon::make_own<Resource1>(cx.host<WastHost>(), rep);
-  });
+  host.func("[constructor]resource1",
+            [](CallContext& cx, std::uint32_t rep) { return canon::make_own<Resource1>(cx.host<WastHost>(), rep); });
   host.func("[static]resource1.assert",
             [](Own<Resource1> object, std::uint32_t rep) { return same_rep(object->rep, rep); });
   host.func("[static]resource1.last-drop", [](CallContext& cx) { return cx.host<WastHost>().last_drop; });
@@ -60,9 +59,9 @@ void add_resource1(LinkerInstance& host) {
 } // namespace
 
 void add_wast_host(canon::Linker& linker) {
-  linker.root()
-      .func("host-echo-u32", [](std::uint32_t value) { return value; })
-      .func("host-return-two", [] { return std::uint32_t{2}; });
+  linker.root().func("host-echo-u32", [](std::uint32_t value) { return value; }).func("host-return-two", [] {
+    return std::uint32_t{2};
+  });
   LinkerInstance& host = linker.instance("host");
   host.func("return-three", [] { return std::uint32_t{3}; });
   host.func("return-hi", [] { return std::string("hi"); });

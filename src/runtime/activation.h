@@ -18,7 +18,7 @@ class WriteSet;
 struct Execution;
 
 struct Activation {
-  void* resume_sp = nullptr;     // first: enter_x86_64.S stores here
+  void* resume_sp = nullptr;    // first: enter_x86_64.S stores here
   Activation* outer = nullptr;  // of the fiber
   Activation* within = nullptr; // of the same execution on the same stack
   Execution* execution = nullptr;

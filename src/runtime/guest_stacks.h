@@ -13,7 +13,9 @@ namespace cusp::runtime {
 
 class GuestStacks {
 public:
-  void set_up(loop::StackView own, std::size_t guard, class Store* store) { own_ = own, guard_ = guard, store_ = store; }
+  void set_up(loop::StackView own, std::size_t guard, class Store* store) {
+    own_ = own, guard_ = guard, store_ = store;
+  }
   const loop::StackView& own() const { return own_; }
   std::size_t guard() const { return guard_; }
 

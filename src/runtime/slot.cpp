@@ -284,9 +284,7 @@ Result<void> Slot::run_start(std::uint32_t index) {
   return call(*instance.func(*instance.meta().start), none);
 }
 
-void* Slot::callee_context(const abi::FuncRef& func) const {
-  return slot_state_->space.base() + func.vmctx_delta;
-}
+void* Slot::callee_context(const abi::FuncRef& func) const { return slot_state_->space.base() + func.vmctx_delta; }
 
 Extern Slot::host_func(abi::HostFunc* host, const artifact::FuncTypeMeta& type) {
   auto delta = static_cast<std::int64_t>(reinterpret_cast<std::uint64_t>(host) - state().store_base);

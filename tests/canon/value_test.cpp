@@ -190,7 +190,7 @@ TEST(Values, GoFromGuestToGuest) {
           abi::ValRaw flat[16], moved[16];
           std::memset(moved, 0xee, sizeof moved);
           writer.lower_flat(flat, value, sample.type);
-          transfer.flat(flat, moved, sample.type);
+          transfer.move({nullptr, flat}, {nullptr, moved}, sample.type);
           EXPECT_EQ(to_wave(reader.lift_flat(moved, sample.type)), text);
           EXPECT_FALSE(from.trapped() || to.trapped());
         }
@@ -223,10 +223,10 @@ TEST(Values, HandlesMoveAndAreLent) {
   {
     Use from(source), to(target, &task);
     Transfer transfer(from, to, {}, resources);
-    transfer.flat(in, out, {TypeKind::Borrow, 0});
+    transfer.move({nullptr, in}, {nullptr, out}, {TypeKind::Borrow, 0});
     EXPECT_EQ(out[0].i32, 77u); // the implementer gets the rep itself
     EXPECT_EQ(source.state.handles.get(handle)->lends, 1u);
-    transfer.flat(in, out, {TypeKind::Own, 0});
+    transfer.move({nullptr, in}, {nullptr, out}, {TypeKind::Own, 0});
     EXPECT_EQ(from.trap_info().message, "cannot remove owned resource while borrowed");
   }
   EXPECT_EQ(task.num_borrows, 0u);
@@ -234,12 +234,12 @@ TEST(Values, HandlesMoveAndAreLent) {
   {
     Use from(source), to(target, &task);
     Transfer transfer(from, to, {}, resources);
-    transfer.flat(in, out, {TypeKind::Borrow, 0});
+    transfer.move({nullptr, in}, {nullptr, out}, {TypeKind::Borrow, 0});
     EXPECT_EQ(out[0].i32, 1u);
     EXPECT_EQ(task.num_borrows, 1u);
   }
   Use from(source), to(target, &task);
-  Transfer(from, to, {}, resources).flat(in, out, {TypeKind::Own, 0});
+  Transfer(from, to, {}, resources).move({nullptr, in}, {nullptr, out}, {TypeKind::Own, 0});
   EXPECT_EQ(source.state.handles.alive(), 0u);
   EXPECT_TRUE(target.state.handles.get(out[0].i32)->own);
 }
