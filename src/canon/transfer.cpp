@@ -107,20 +107,20 @@ bool Transfer::may_copy(std::uint64_t bytes) {
 void Transfer::string(std::uint32_t pointer, std::uint32_t length, std::uint32_t& new_pointer,
                       std::uint32_t& new_length) {
   StringEncoding encoding = from_.options().string_encoding;
-  if (!may_copy(length & 0x7fffffff)) return; // without latin1+utf16's tag
   if (encoding == StringEncoding::Utf16 && to_.options().string_encoding == encoding) {
     std::uint64_t bytes = std::uint64_t{length} * 2;
     if (bytes > kMaxStringByteLength) return from_.trap("string content out-of-bounds (the string is too long)");
     const std::uint8_t* at = from_.range(pointer, bytes, 2, "string");
     if (!at) return;
     if (!is_utf16(at, length)) return from_.trap("invalid utf-16: unpaired surrogate found");
+    if (!may_copy(bytes)) return;
     std::uint8_t* target = to_.allocate(2, bytes, new_pointer, "string");
     if (target && bytes) std::memcpy(target, at, bytes);
     new_length = length;
     return;
   }
   std::string_view text = from_.lift_string(pointer, length);
-  if (!from_.trapped()) to_.lower_string(text, new_pointer, new_length);
+  if (!from_.trapped() && may_copy(text.size())) to_.lower_string(text, new_pointer, new_length);
 }
 
 void Transfer::list(std::uint32_t pointer, std::uint32_t length, ValType type, std::uint32_t& new_pointer) {
