@@ -1,5 +1,5 @@
 // What keeps objects alive, and the walk from there. Roots: globals, tables and element segments of the store's instances,
-// by type; whatever looks like a reference, conservatively, on the stack that guest code of the store runs on (its
+// by type; whatever looks like a reference, conservatively, on the stacks that guest code of the store runs or waits on (its
 // frames, the frames of host code in between, signal frames with the registers of a guest that gave way), in the
 // registers, in the results area, and in globals and tables of the host's making.
 // A word is taken for a reference when either half is an offset into an object, or the whole an address in one: an
@@ -99,25 +99,17 @@ void mark_instance(Collection& collection, Instance& instance) {
   }
 }
 
-// The used part of the stack that this is called on; all of it when another one runs.
-void mark_stack(Collection& collection, const Execution& execution, const void* here) {
-  if (!execution.innermost) return;
-  const std::byte* low = execution.stack.base;
-  const std::byte* high = low + execution.stack.size;
-  const auto* sp = static_cast<const std::byte*>(here);
-  collection.words(sp > low && sp < high ? sp : low, high);
-}
-
 } // namespace
 
 void recover_heap(Store& store) {
   const Execution& execution = store.state().execution;
   if (!store.state().gc_heap) return;
   store.state().gc_heap->retire_runs();
-  if (execution.innermost) return;
+  if (execution.stacks.any_in_use()) return;
   constexpr std::size_t kRecent = 64 * 1024; // what deeper calls left is seldom overlaid
-  const std::size_t bytes = std::min<std::size_t>(kRecent, execution.stack.size);
-  std::memset(execution.stack.base + (execution.stack.size - bytes), 0, bytes);
+  const loop::StackView& stack = execution.stacks.own();
+  const std::size_t bytes = std::min<std::size_t>(kRecent, stack.size);
+  std::memset(stack.base + (stack.size - bytes), 0, bytes);
 }
 
 [[gnu::noinline]] void Store::collect_garbage() {
@@ -126,7 +118,7 @@ void recover_heap(Store& store) {
   take_kept_registers(kept);
   Collection collection(*state_->gc_heap, state_->gc_grey);
   collection.words(&kept, &kept + 1);
-  mark_stack(collection, state_->execution, &kept);
+  state_->execution.stacks.each_in_use(&kept, [&](const void* low, const void* high) { collection.words(low, high); });
   collection.words(results_, results_ + abi::kResultsAreaSize);
   for (const abi::ValRaw& global : state_->globals) collection.words(&global, &global + 1);
   for (const abi::TableRecord& table : state_->tables) collection.words(table.elements, table.elements + table.length);

@@ -3,6 +3,7 @@
 // Used by the store's thread. Never: allocates when the store's own stack will do.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -29,6 +30,21 @@ public:
   void give_back(loop::StackView stack) {
     if (stack.base == own_.base) own_taken_ = false;
     else give_back_another(stack);
+  }
+  bool any_in_use() const { return own_taken_ || free_.size() != spaces_.size(); }
+  // each(low, high) for every stack that is lent, as far as it may hold anything: from `here` up on the stack that this is called
+  // on, where `here` is an address in the caller's frame, and all of the others.
+  template <class Each> void each_in_use(const void* here, Each each) const {
+    auto visit = [&](const loop::StackView& stack) {
+      const auto* at = static_cast<const std::byte*>(here);
+      const std::byte* high = stack.base + stack.size;
+      each(at > stack.base && at < high ? at : stack.base, high);
+    };
+    if (own_taken_) visit(own_);
+    for (const Reservation& space : spaces_) {
+      loop::StackView stack{reinterpret_cast<std::byte*>(space.base() + guard_), own_.size};
+      if (std::ranges::find(free_, stack.base, &loop::StackView::base) == free_.end()) visit(stack);
+    }
   }
   // Unmaps what is kept beyond a few. REQUIRES: none lent.
   void trim();
