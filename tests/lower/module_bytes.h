@@ -11,7 +11,8 @@ namespace cusp::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-inline constexpr std::uint8_t kI32 = 0x7f, kI64 = 0x7e, kF32 = 0x7d, kF64 = 0x7c, kV128 = 0x7b, kFuncref = 0x70;
+inline constexpr std::uint8_t kI32 = 0x7f, kI64 = 0x7e, kF32 = 0x7d, kF64 = 0x7c, kV128 = 0x7b, kFuncref = 0x70,
+                              kExnref = 0x69;
 
 inline void append(Bytes& to, const Bytes& bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
@@ -53,6 +54,18 @@ public:
     add(imports_, entry);
     return imported_++;
   }
+  // Returns the tag's index; imports come first.
+  std::uint32_t import_tag(std::uint32_t type) {
+    Bytes entry{1, 'm', 1, 't', 4, 0};
+    append(entry, leb(type));
+    add(imports_, entry);
+    return imported_tags_++;
+  }
+  std::uint32_t tag(std::uint32_t type) {
+    Bytes entry{0};
+    append(entry, leb(type));
+    return imported_tags_ + add(tags_, entry);
+  }
   // `code`: operators without the final `end`. Returns the function's index.
   std::uint32_t func(std::uint32_t type, const Bytes& code, const Bytes& locals = {}) {
     Bytes declarations = leb(locals.size());
@@ -73,6 +86,7 @@ public:
   void memory(std::uint8_t flags = 0) { add(memories_, (flags & 1) != 0 ? Bytes{flags, 1, 1} : Bytes{flags, 1}); }
   void memory(std::uint64_t min, std::uint64_t max) { add(memories_, limits({1}, min, max)); }
   void table(std::uint8_t length) { add(tables_, {kFuncref, 0, length}); }
+  void table_of(std::uint8_t element, std::uint8_t length) { add(tables_, {element, 0, length}); }
   void table(std::uint64_t min, std::uint64_t max) { add(tables_, limits({kFuncref, 1}, min, max)); }
   void export_func(std::string_view name, std::uint32_t func) {
     Bytes entry = leb(name.size());
@@ -115,7 +129,7 @@ public:
       out.push_back(id), append(out, leb(content.size())), append(out, content);
     };
     section(1, types_), section(2, imports_), section(3, functions_), section(4, tables_), section(5, memories_);
-    section(6, globals_), section(7, exports_);
+    section(13, tags_), section(6, globals_), section(7, exports_);
     if (!start_.empty()) out.push_back(8), append(out, leb(start_.size())), append(out, start_);
     section(9, elems_);
     if (datas_.count != 0)
@@ -143,9 +157,9 @@ private:
     append(head, sleb(*offset)), head.push_back(0x0b);
     return head;
   }
-  Items types_, imports_, functions_, tables_, memories_, globals_, exports_, elems_, bodies_, datas_;
+  Items types_, imports_, functions_, tables_, memories_, tags_, globals_, exports_, elems_, bodies_, datas_;
   Bytes start_;
-  std::uint32_t imported_ = 0;
+  std::uint32_t imported_ = 0, imported_tags_ = 0;
 };
 
 } // namespace cusp::test

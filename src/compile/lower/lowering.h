@@ -58,7 +58,8 @@ public:
   static void emit_trap_stubs(llvm::Module& module);
 
   // REQUIRES: everything wanted has been lowered. The caller optimises; before code generation
-  // finish_after_optimisation() adds the stack probe to every function that calls (abi/vm.h).
+  // finish_after_optimisation() adds the stack probe to every function that calls (abi/vm.h) and does what else stands in
+  // finish.cpp.
   std::unique_ptr<llvm::Module> take();
 
 private:

@@ -14,7 +14,7 @@
 #include <llvm/IR/Module.h>
 
 #include "abi/vm.h"
-#include "compile/lower/lowering.h"
+#include "compile/lower/finish.h"
 #include "compile/lower/symbols.h"
 
 namespace cusp::compile {
@@ -37,7 +37,7 @@ bool needs_probe(const llvm::Function& function) {
 
 } // namespace
 
-void finish_after_optimisation(llvm::Module& module) {
+void add_stack_probes(llvm::Module& module) {
   llvm::LLVMContext& context = module.getContext();
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
   const std::string text = "testb %al, -" + std::to_string(abi::kHostStackReserve) + "(%rsp)";
