@@ -30,11 +30,12 @@ constexpr std::uint64_t fnv(std::uint64_t hash, std::uint64_t word) { return (ha
 std::uint64_t abi_hash() {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (char c : kContract) hash = fnv(hash, static_cast<unsigned char>(c));
-  VmLayout layout({1, 1, 1, 1, 1, 1, 1});
+  VmLayout layout({1, 1, 1, 1, 1, 1, 1, 1, 1});
   for (std::uint64_t word :
        {std::uint64_t{layout.size()}, kMemory32Reservation, kMemoryGuardSize, kMaxUncheckedOffset,
         std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)},
-        std::uint64_t{sizeof(TypeRecord)}, std::uint64_t{kGcAlign}, std::uint64_t{GcStructLayout().size()}})
+        std::uint64_t{sizeof(TypeRecord)}, std::uint64_t{kGcAlign}, std::uint64_t{GcStructLayout().size()},
+        std::uint64_t{sizeof(Exception)}, std::uint64_t{sizeof(TagRecord)}})
     hash = fnv(hash, word);
   for (std::uint32_t bytes : kGcCellBytes) hash = fnv(hash, bytes);
   for (unsigned i = 0; i <= static_cast<unsigned>(GcStorage::Exn); ++i)

@@ -14,7 +14,10 @@
 //                      or unaligned stack; the return address on the stack tells where. The runtime's SIGILL handler does the rest.
 // Guest functions keep a frame pointer (rbp chain) and, where they call anything, begin by touching
 // [rsp - kHostStackReserve]: a host call or signal frame always finds that much stack.
-// References: abi/gc.h.
+// Exceptions: a frame is found through the rbp chain and artifact/unwind_table.h says how it is left: throw_exception restores the
+// callee-saved registers on the way up and continues at the landing pad of the first call that has one, with the Exception in rax and rsp as the
+// caller had it before the call. Compiled code compares tags there, and throws again when no clause takes the exception.
+// References: abi/gc.h; exnref = Exception* or null.
 #pragma once
 
 #include <cstddef>
@@ -111,6 +114,20 @@ struct TableEntry {
   TableRecord* record;
 };
 
+// A tag's identity is the address of this record, which lies in the VM context of the instance that defines the tag.
+struct TagRecord {
+  std::uint32_t type_id; // canonical id of its type
+  std::uint32_t reserved;
+};
+static_assert(sizeof(TagRecord) == 8);
+
+// A thrown exception. Payload value i is the ValRaw that follows at sizeof(Exception) + 16*i; it never changes once thrown.
+struct alignas(16) Exception {
+  const TagRecord* tag;
+  std::uint64_t reserved;
+};
+static_assert(sizeof(Exception) == 16);
+
 struct HostFunc {
   // Returns 0, or non-zero after leaving a trap or error pending in the store.
   std::uint32_t (*function)(HostFunc* self, ValRaw* values);
@@ -132,10 +149,12 @@ struct ModuleShape {
   std::uint32_t imported_memories = 0, defined_memories = 0;
   std::uint32_t imported_tables = 0, defined_tables = 0;
   std::uint32_t imported_globals = 0, defined_globals = 0;
+  std::uint32_t imported_tags = 0, defined_tags = 0;
 };
 
 // Where the variable part of a VM context lies, in bytes from its start. Order: function imports, memory entries, table entries,
-// imported globals (pointers), memory records, table records, defined globals (16 bytes each, 16-aligned).
+// imported globals (pointers), imported tags (pointers), memory records, table records, tag records, defined globals (16 bytes each,
+// 16-aligned).
 class VmLayout {
 public:
   constexpr explicit VmLayout(const ModuleShape& s) : shape_(s) {
@@ -144,8 +163,10 @@ public:
     memory_entries_ = at, at += (s.imported_memories + s.defined_memories) * sizeof(MemoryEntry);
     table_entries_ = at, at += (s.imported_tables + s.defined_tables) * sizeof(TableEntry);
     imported_globals_ = at, at += s.imported_globals * 8;
+    imported_tags_ = at, at += s.imported_tags * 8;
     memory_records_ = at, at += s.defined_memories * sizeof(MemoryRecord);
     table_records_ = at, at += s.defined_tables * sizeof(TableRecord);
+    tag_records_ = at, at += s.defined_tags * sizeof(TagRecord);
     defined_globals_ = at = (at + 15) & ~15u, at += s.defined_globals * 16;
     size_ = at;
   }
@@ -156,20 +177,23 @@ public:
   constexpr std::uint32_t table_entry(std::uint32_t table) const { return table_entries_ + table * sizeof(TableEntry); }
   // A pointer to the global's 16-byte storage.
   constexpr std::uint32_t imported_global(std::uint32_t global) const { return imported_globals_ + global * 8; }
+  // A pointer to the tag's record.
+  constexpr std::uint32_t imported_tag(std::uint32_t tag) const { return imported_tags_ + tag * 8; }
   constexpr std::uint32_t memory_record(std::uint32_t defined) const {
     return memory_records_ + defined * sizeof(MemoryRecord);
   }
   constexpr std::uint32_t table_record(std::uint32_t defined) const {
     return table_records_ + defined * sizeof(TableRecord);
   }
+  constexpr std::uint32_t tag_record(std::uint32_t defined) const { return tag_records_ + defined * sizeof(TagRecord); }
   constexpr std::uint32_t defined_global(std::uint32_t defined) const { return defined_globals_ + defined * 16; }
   constexpr std::uint32_t size() const { return size_; }
   constexpr const ModuleShape& shape() const { return shape_; }
 
 private:
   ModuleShape shape_;
-  std::uint32_t func_imports_ = 0, memory_entries_ = 0, table_entries_ = 0, imported_globals_ = 0, memory_records_ = 0,
-                table_records_ = 0, defined_globals_ = 0, size_ = 0;
+  std::uint32_t func_imports_ = 0, memory_entries_ = 0, table_entries_ = 0, imported_globals_ = 0, imported_tags_ = 0,
+                memory_records_ = 0, table_records_ = 0, tag_records_ = 0, defined_globals_ = 0, size_ = 0;
 };
 
 // How a function's results travel: in registers when there is one, or at most three integers/references and at most two floats or

@@ -6,6 +6,7 @@
 //   .cusp.key    ArtifactKey; checked first
 //   .cusp.meta   ArtifactMeta (base/archive.h)
 //   .cusp.traps  trap table (trap_table.h)
+//   .cusp.unwind unwind table (unwind_table.h)
 //   .cusp.names  function names for backtraces, by module and function index
 //   .cusp.image  memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write
 //   .cusp.sum    one checksum over the file's sections; verified on entry into the store and for foreign files
@@ -62,6 +63,7 @@ struct ArtifactParts {
   std::uint32_t eh_frame_offset = 0, eh_frame_size = 0; // inside code
   std::vector<Symbol> symbols;
   std::vector<std::uint8_t> trap_table;                 // trap_table.h
+  std::vector<std::uint8_t> unwind_table;               // unwind_table.h
   std::vector<std::vector<std::string>> function_names; // [module][FuncIndex], empty where unknown
   std::vector<std::uint8_t> image;                      // memory images and data bytes
 };
@@ -92,6 +94,7 @@ public:
   std::span<const std::uint8_t> mapping() const { return file_; } // the whole file; it may shrink under us
   std::uint64_t image_file_offset() const { return image_file_offset_; }
   std::span<const std::uint8_t> trap_table() const { return trap_table_; }
+  std::span<const std::uint8_t> unwind_table() const { return unwind_table_; }
   // Empty when the name is not known.
   std::string_view function_name(std::uint32_t module, std::uint32_t func) const;
   const std::string& name() const { return name_; }
@@ -106,7 +109,7 @@ private:
   std::span<const std::uint8_t> file_;
   std::uint8_t* code_ = nullptr;
   std::uint32_t code_size_ = 0, text_size_ = 0;
-  std::span<const std::uint8_t> image_, trap_table_, names_;
+  std::span<const std::uint8_t> image_, trap_table_, unwind_table_, names_;
   std::uint64_t image_file_offset_ = 0;
 };
 

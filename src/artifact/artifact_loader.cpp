@@ -54,6 +54,7 @@ public:
     out_.image_ = section(Image);
     out_.image_file_offset_ = sections_[Image].sh_offset;
     out_.trap_table_ = section(Traps);
+    out_.unwind_table_ = section(Unwind);
     out_.names_ = section(Names);
     if (auto problem = find_meta_problem(out_.meta_, out_.text_size_, out_.image_.size()); !problem.empty())
       return corrupt(out_.name_, problem);

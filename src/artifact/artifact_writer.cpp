@@ -26,6 +26,7 @@ public:
     put(Key, SHT_PROGBITS, base::archive_write(parts_.key), 8);
     put(Meta, SHT_PROGBITS, base::archive_write(parts_.meta), 8);
     put(Traps, SHT_PROGBITS, parts_.trap_table, 8);
+    put(Unwind, SHT_PROGBITS, parts_.unwind_table, 8);
     put(Names, SHT_PROGBITS, names_section(), 8);
     put_symbols();
     put_headers();

@@ -3,7 +3,7 @@
 //   page 0      ELF header, program headers, section headers, section names, .cusp.sum
 //   page 1 …    .text, .rodata, .eh_frame: addresses equal file offsets
 //   page n …    .cusp.image
-//   then        .cusp.key .cusp.meta .cusp.traps .cusp.names .symtab .strtab
+//   then        .cusp.key .cusp.meta .cusp.traps .cusp.unwind .cusp.names .symtab .strtab
 #pragma once
 
 #include <array>
@@ -22,6 +22,7 @@ enum Section : unsigned {
   Key,
   Meta,
   Traps,
+  Unwind,
   Names,
   Symtab,
   Strtab,
@@ -31,15 +32,15 @@ enum Section : unsigned {
 };
 
 inline constexpr std::array<std::string_view, kSections> kSectionNames = {
-    "",          ".text",      ".rodata",     ".eh_frame",   ".cusp.image",
-    ".cusp.key", ".cusp.meta", ".cusp.traps", ".cusp.names", ".symtab",
-    ".strtab",   ".shstrtab",  ".cusp.sum"};
+    "",          ".text",      ".rodata",     ".eh_frame",    ".cusp.image",
+    ".cusp.key", ".cusp.meta", ".cusp.traps", ".cusp.unwind", ".cusp.names",
+    ".symtab",   ".strtab",    ".shstrtab",   ".cusp.sum"};
 
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr unsigned kProgramHeaders = 3; // text, rodata, stack
 inline constexpr std::uint64_t kSectionHeadersAt = sizeof(Elf64_Ehdr) + kProgramHeaders * sizeof(Elf64_Phdr);
 inline constexpr std::uint64_t kShstrtabAt = kSectionHeadersAt + kSections * sizeof(Elf64_Shdr);
-inline constexpr std::uint64_t kShstrtabSize = 128;
+inline constexpr std::uint64_t kShstrtabSize = 192;
 inline constexpr std::uint64_t kSumAt = kShstrtabAt + kShstrtabSize;
 
 // .cusp.sum. Both are taken with this section itself as zeros.

@@ -21,11 +21,14 @@ public:
     if (m_.memories.size() != std::uint64_t{s.imported_memories} + s.defined_memories) return "memories";
     if (m_.tables.size() != std::uint64_t{s.imported_tables} + s.defined_tables) return "tables";
     if (m_.globals.size() != std::uint64_t{s.imported_globals} + s.defined_globals) return "globals";
+    if (m_.tags.size() != std::uint64_t{s.imported_tags} + s.defined_tags) return "tags";
     if (m_.entries.size() != m_.types.size() || m_.host_stubs.size() != m_.types.size()) return "trampolines";
     if (bad_types()) return "types";
     for (std::uint32_t type : m_.func_types)
       if (type >= m_.types.size() || m_.types[type].kind != abi::TypeKind::Func || m_.types[type].canonical != type)
         return "function types";
+    for (std::uint32_t type : m_.tags)
+      if (type >= m_.types.size()) return "tags";
     for (std::uint32_t text : m_.func_text)
       if (text >= text_size_) return "function addresses";
     for (const auto* stubs : {&m_.entries, &m_.host_stubs})
@@ -72,7 +75,7 @@ private:
     case ExternKind::Table: return m_.tables.size();
     case ExternKind::Memory: return m_.memories.size();
     case ExternKind::Global: return m_.globals.size();
-    case ExternKind::Tag: return 0;
+    case ExternKind::Tag: return m_.tags.size();
     }
     return 0;
   }

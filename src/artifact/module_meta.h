@@ -109,7 +109,7 @@ struct ImportMeta {
   std::string module, name;
   ExternKind kind{};
   std::uint32_t index =
-      0; // into the index space of its kind: func_types, tables, memories, globals (imports come first in each)
+      0; // into the index space of its kind: func_types, tables, memories, globals, tags (imports come first in each)
   template <class A> void fields(A& a) { a(module, name, kind, index); }
 };
 
@@ -150,6 +150,7 @@ struct ModuleMeta {
   std::vector<TableMeta> tables;
   std::vector<MemoryMeta> memories;
   std::vector<GlobalMeta> globals;
+  std::vector<std::uint32_t> tags; // TypeIndex of every tag, imports first
   std::vector<ElemMeta> elems;
   std::vector<DataMeta> datas;
   std::optional<std::uint32_t> start;    // FuncIndex
@@ -160,9 +161,9 @@ struct ModuleMeta {
   abi::ModuleShape shape;
   const FuncTypeMeta& func_type(std::uint32_t func) const { return types[func_types[func]].func; }
   template <class A> void fields(A& a) {
-    a(name, types, imports, exports, func_types, tables, memories, globals, elems, datas, start, func_text, entries,
-      host_stubs, uses_gc_heap, shape.imported_funcs, shape.imported_memories, shape.defined_memories,
-      shape.imported_tables, shape.defined_tables, shape.imported_globals, shape.defined_globals);
+    a(name, types, imports, exports, func_types, tables, memories, globals, tags, elems, datas, start, func_text,
+      entries, host_stubs, uses_gc_heap, shape.imported_funcs, shape.imported_memories, shape.defined_memories, shape.imported_tables,
+      shape.defined_tables, shape.imported_globals, shape.defined_globals, shape.imported_tags, shape.defined_tags);
   }
 };
 

@@ -36,7 +36,7 @@ std::string external_text(const wasm::Module& module, wasm::ExternKind kind, std
   case wasm::ExternKind::Table:
     return fmt::format("{} x {}", module.tables[index].type.limits.min, module.tables[index].type.element.to_string());
   case wasm::ExternKind::Global: return module.globals[index].type.type.to_string();
-  case wasm::ExternKind::Tag: break;
+  case wasm::ExternKind::Tag: return module.func_type(module.tags[index].type).to_string();
   }
   return {};
 }

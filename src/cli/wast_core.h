@@ -26,6 +26,8 @@ public:
   // The results (or the global's value), one ValRaw each. Error: Trap; NotFound.
   base::Result<std::vector<abi::ValRaw>> perform(const WastAction& action);
   runtime::Store& store() { return *store_; } // where references in the results live
+  // Of the last action that failed with Trap.
+  abi::Trap last_trap() const { return store_->last_trap().trap; }
 
 private:
   WastCore() = default;

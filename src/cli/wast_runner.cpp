@@ -65,6 +65,7 @@ public:
       return component_current_ ? of(components_->perform(command.action)) : of(core_->perform(command.action));
     if (command.type == "assert_return") return assert_return(command);
     if (command.type == "assert_trap" || command.type == "assert_exhaustion") return assert_trap(command);
+    if (command.type == "assert_exception") return assert_exception(command);
     return failed(fmt::format("'{}' is not supported", command.type));
   }
 
@@ -145,6 +146,13 @@ private:
     return trap_text_matches(error.message, command.text)
                ? passed()
                : failed(fmt::format("trapped with \"{}\", expected \"{}\"", error.message, command.text));
+  }
+
+  Outcome assert_exception(const WastCommand& command) {
+    auto result = core_->perform(command.action);
+    if (result) return failed("returned, expected an exception");
+    bool thrown = result.error().code == ErrorCode::Trap && core_->last_trap() == abi::Trap::UncaughtException;
+    return thrown ? passed() : failed(result.error());
   }
 
   template <class T> static base::Result<void> discard(base::Result<T> result) {

@@ -218,6 +218,7 @@ private:
     parts.meta.trap_stubs = stubs->second;
     parts.symbols = symbols(image, parts.function_names);
     parts.trap_table = trap_table(image);
+    parts.unwind_table = unwind_table(image);
     parts.text_size = image.text_size;
     parts.rodata_offset = image.rodata_offset;
     parts.eh_frame_offset = image.eh_frame_offset;
@@ -248,6 +249,7 @@ private:
   std::vector<artifact::Symbol> symbols(const LinkedImage& image,
                                         const std::vector<std::vector<std::string>>& names) const;
   std::vector<std::uint8_t> trap_table(const LinkedImage& image) const;
+  std::vector<std::uint8_t> unwind_table(const LinkedImage& image) const;
 
   std::span<const std::uint8_t> bytes_;
   const CompileOptions& options_;
@@ -302,7 +304,7 @@ std::vector<std::uint8_t> Compilation::trap_table(const LinkedImage& image) cons
   for (const LinkedSymbol& symbol : image.functions)
     sites.push_back({symbol.offset, {}}); // ends what comes before; guestlib has no frames
   for (const Object& object : objects_) {
-    std::vector<std::uint32_t> offsets = read_site_offsets(object.bytes());
+    std::vector<std::uint32_t> offsets = read_words(object.bytes(), kSitesSection);
     for (const FunctionSites& function : object.sites.functions) {
       auto start = image.addresses.find(function.symbol);
       if (start == image.addresses.end()) continue;
@@ -331,6 +333,28 @@ std::vector<std::uint8_t> Compilation::trap_table(const LinkedImage& image) cons
   }
   sites.resize(kept);
   return artifact::write_trap_table(sites);
+}
+
+std::vector<std::uint8_t> Compilation::unwind_table(const LinkedImage& image) const {
+  std::vector<artifact::FrameSite> frames;
+  std::vector<artifact::LandingPad> pads;
+  for (const LinkedSymbol& symbol : image.functions)
+    frames.push_back({symbol.offset, {}}); // the freestanding archive's; the others follow
+  for (const Object& object : objects_) {
+    std::vector<std::uint32_t> words = read_words(object.bytes(), kUnwindSection);
+    for (const UnwindFunction& function : object.unwind.functions) {
+      auto start = image.addresses.find(function.symbol);
+      if (start == image.addresses.end()) continue;
+      frames.push_back({start->second, function.layout});
+      for (std::uint32_t i = function.first_call; i < function.first_call + function.calls && 2 * i + 1 < words.size();
+           ++i)
+        pads.push_back(
+            {start->second + words[2 * i], start->second + words[2 * i + 1], object.unwind.stack_adjusts[i]});
+    }
+  }
+  std::ranges::stable_sort(frames, {}, &artifact::FrameSite::text_offset);
+  std::ranges::sort(pads, {}, &artifact::LandingPad::return_address);
+  return artifact::write_unwind_table(frames, pads);
 }
 
 } // namespace

@@ -221,6 +221,7 @@ ModuleMeta build_module_meta(const wasm::Module& module, artifact::BoundsMode bo
                              .bounds = memory.memory64 ? artifact::BoundsMode::Explicit : bounds});
   for (const wasm::Global& global : module.globals)
     meta.globals.push_back({global.type.type.raw(), global.type.is_mutable, convert(global.init)});
+  for (const wasm::TagType& tag : module.tags) meta.tags.push_back(tag.type.value);
   add_elems(module, meta);
   add_datas(module, meta, image);
   if (module.start) meta.start = module.start->value;
@@ -233,7 +234,9 @@ ModuleMeta build_module_meta(const wasm::Module& module, artifact::BoundsMode bo
                 .imported_tables = module.imported_tables,
                 .defined_tables = static_cast<std::uint32_t>(module.tables.size()) - module.imported_tables,
                 .imported_globals = module.imported_globals,
-                .defined_globals = static_cast<std::uint32_t>(module.globals.size()) - module.imported_globals};
+                .defined_globals = static_cast<std::uint32_t>(module.globals.size()) - module.imported_globals,
+                .imported_tags = module.imported_tags,
+                .defined_tags = static_cast<std::uint32_t>(module.tags.size()) - module.imported_tags};
   return meta;
 }
 

@@ -110,9 +110,12 @@ base::Result<Object> generate_code(llvm::Module& module, llvm::TargetMachine& ma
   auto* printer = static_cast<llvm::AsmPrinter*>(machine.getTarget().createAsmPrinter(machine, std::move(*streamer)));
   if (printer == nullptr) return cannot();
   printer->addAsmPrinterHandler(make_site_collector(*printer, object.sites));
+  printer->addAsmPrinterHandler(make_unwind_collector(*printer, object.unwind));
   passes.add(printer);
   passes.add(llvm::createFreeMachineFunctionPass());
   passes.run(module);
+  if (!object.unwind.problem.empty())
+    return base::fail(base::ErrorCode::Internal, "the frame of " + object.unwind.problem + " cannot be unwound");
   return object;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "compile/trap_sites.h"
+#include "compile/unwind_sites.h"
 
 namespace llvm {
 class Module;
@@ -23,12 +24,13 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine, unsigned opt_l
 struct Object {
   llvm::SmallVector<char, 0> elf;
   TrapSites sites;
+  UnwindSites unwind;
   std::span<const std::uint8_t> bytes() const {
     return {reinterpret_cast<const std::uint8_t*>(elf.data()), elf.size()};
   }
 };
 
-// Error: Internal when the back end cannot be set up.
+// Error: Internal when the back end cannot be set up, or made a frame that cannot be unwound.
 base::Result<Object> generate_code(llvm::Module& module, llvm::TargetMachine& machine);
 
 } // namespace cusp::compile

@@ -95,7 +95,7 @@ std::unique_ptr<llvm::AsmPrinterHandler> make_site_collector(llvm::AsmPrinter& p
   return std::make_unique<SiteCollector>(printer, sites);
 }
 
-std::vector<std::uint32_t> read_site_offsets(std::span<const std::uint8_t> object) {
+std::vector<std::uint32_t> read_words(std::span<const std::uint8_t> object, std::string_view wanted) {
   llvm::ELF::Elf64_Ehdr header;
   std::memcpy(&header, object.data(), sizeof header);
   auto section = [&](unsigned index) {
@@ -104,14 +104,14 @@ std::vector<std::uint32_t> read_site_offsets(std::span<const std::uint8_t> objec
     return s;
   };
   const char* names = reinterpret_cast<const char*>(object.data()) + section(header.e_shstrndx).sh_offset;
-  std::vector<std::uint32_t> offsets;
+  std::vector<std::uint32_t> words;
   for (unsigned i = 1; i < header.e_shnum; ++i) {
     llvm::ELF::Elf64_Shdr s = section(i);
-    if (std::string_view(names + s.sh_name) != kSitesSection) continue;
-    offsets.resize(s.sh_size / 4);
-    std::memcpy(offsets.data(), object.data() + s.sh_offset, offsets.size() * 4);
+    if (std::string_view(names + s.sh_name) != wanted) continue;
+    words.resize(s.sh_size / 4);
+    std::memcpy(words.data(), object.data() + s.sh_offset, words.size() * 4);
   }
-  return offsets;
+  return words;
 }
 
 } // namespace cusp::compile

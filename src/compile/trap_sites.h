@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "artifact/trap_table.h"
@@ -42,7 +43,7 @@ struct TrapSites {
 // Collects into `sites`, which must outlive the code generator's passes.
 std::unique_ptr<llvm::AsmPrinterHandler> make_site_collector(llvm::AsmPrinter& printer, TrapSites& sites);
 
-// The contents of kSitesSection.
-std::vector<std::uint32_t> read_site_offsets(std::span<const std::uint8_t> object);
+// The contents of a section of 32-bit words; empty where there is none.
+std::vector<std::uint32_t> read_words(std::span<const std::uint8_t> object, std::string_view section);
 
 } // namespace cusp::compile

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <ctime>
 
+#include "artifact/unwind_table.h"
 #include "runtime/address_table.h"
+#include "runtime/code.h"
 #include "runtime/fault.h"
 #include "runtime/preempt.h"
 
@@ -74,19 +76,37 @@ bool run_guest(Execution& execution, const void* entry, void* vmctx, const void*
   return entering.completed;
 }
 
+namespace {
+
+// Where the function that `pc` lies in, whose frame this is, keeps its return address.
+std::uintptr_t return_slot(std::uintptr_t pc, std::uintptr_t frame) {
+  const GuestCode* guest = pc ? find_guest_code(pc) : nullptr;
+  if (!guest) return frame + 8;
+  auto table = static_cast<const Code*>(guest->owner)->artifact().unwind_table();
+  auto layout =
+      artifact::lookup_frame(table, static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(guest->begin)));
+  return frame + 8 + (layout ? 8 * std::uintptr_t{layout->gap} : 0);
+}
+
+} // namespace
+
 void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std::uintptr_t frame,
                  std::uintptr_t stack_low) {
   Execution& execution = *activation.execution;
   execution.trap = trap;
+  execution.thrown = nullptr;
   std::uint32_t count = 0;
   if (pc) execution.pcs[count++] = pc;
   auto high = reinterpret_cast<std::uintptr_t>(activation.resume_sp);
   while (count < kMaxBacktrace && frame >= stack_low && frame + 16 <= high && frame % 8 == 0) {
-    auto* words = reinterpret_cast<const std::uintptr_t*>(frame);
+    const std::uintptr_t slot = return_slot(pc, frame);
+    if (slot >= high) break;
     // A return address belongs to the call before it.
-    if (std::uintptr_t caller = words[1] - 1; find_guest_code(caller)) execution.pcs[count++] = caller;
-    if (words[0] <= frame) break;
-    frame = words[0];
+    pc = *reinterpret_cast<const std::uintptr_t*>(slot) - 1;
+    if (find_guest_code(pc)) execution.pcs[count++] = pc;
+    const std::uintptr_t outer = *reinterpret_cast<const std::uintptr_t*>(frame);
+    if (outer <= frame) break;
+    frame = outer;
   }
   execution.pc_count = count;
 }
@@ -95,8 +115,13 @@ void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std:
   Activation& activation = *current_activation();
   auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   record_trap(activation, trap, 0, frame, frame);
+  drop_guest(activation);
+}
+
+[[noreturn]] void drop_guest(Activation& activation) {
 #if defined(__SANITIZE_ADDRESS__)
   // The built-ins' frames go without their epilogues.
+  auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   auto high = reinterpret_cast<std::uintptr_t>(activation.resume_sp);
   __asan_unpoison_memory_region(reinterpret_cast<void*>(frame - 4096), high - frame + 4096);
 #endif

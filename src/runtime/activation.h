@@ -44,6 +44,9 @@ struct Execution {
   abi::Trap trap = abi::Trap::Internal;
   std::uint32_t pc_count = 0;
   std::uintptr_t pcs[kMaxBacktrace]; // in guest code, at or inside the instruction in question; innermost first
+  // The exception thrown last, and the frame whose landing pad it went to: its backtrace is in `pcs`.
+  const void* thrown = nullptr;
+  std::uintptr_t landed_at = 0;
 };
 
 // Calls `entry` (an entry trampoline) on a stack of the execution, the current one when it is one already. False: trapped.
@@ -63,6 +66,9 @@ void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std:
 
 // From built-ins: ends the innermost activation with a trap. The frames between (C++ without destructors, guest) are dropped.
 [[noreturn]] void raise_trap(abi::Trap trap);
+
+// The same for a trap that has been noted in the execution already.
+[[noreturn]] void drop_guest(Activation& activation);
 
 // Where host code is about to return to the guest: lets other fibers run when the timer asked for it; true when the
 // deadline has passed, and the guest must be stopped with Timeout.

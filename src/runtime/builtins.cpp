@@ -5,6 +5,7 @@
 
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
+#include "runtime/exceptions.h"
 
 namespace cusp::runtime {
 
@@ -84,6 +85,8 @@ void give_way(Store& store) {
   if (execution.interrupted && interruption_due(execution)) [[unlikely]]
     raise_trap(abi::Trap::Timeout);
 }
+// throw_x86_64.S
+[[noreturn]] void builtin_throw_exception(abi::VmContext*, const abi::Exception*) asm("cusp_throw_exception");
 
 namespace {
 
@@ -169,6 +172,12 @@ void builtin_table_init(VmContext* vmctx, std::uint32_t table, std::uint32_t ele
 void builtin_elem_drop(VmContext* vmctx, std::uint32_t elem) {
   InstanceAccess::dropped_elems(instance_of(vmctx))[elem] = true;
   store_of(vmctx).state().dropped = true;
+}
+
+abi::Exception* builtin_exception_new(VmContext* vmctx, const abi::TagRecord* tag, std::uint32_t values) {
+  abi::Exception* exception = new_exception(store_of(vmctx), tag, values);
+  if (!exception) raise_trap(abi::Trap::MemoryLimit);
+  return exception;
 }
 
 void builtin_raise_trap(VmContext*, std::uint32_t trap) { raise_trap(static_cast<abi::Trap>(trap)); }

@@ -1,7 +1,7 @@
 // What keeps objects alive, and the walk from there. Roots: globals, tables and element segments of the store's instances,
 // by type; whatever looks like a reference, conservatively, on the stacks that guest code of the store runs or waits on (its
 // frames, the frames of host code in between, signal frames with the registers of a guest that gave way), in the
-// registers, in the results area, and in globals and tables of the host's making.
+// registers, in the results area, in payloads of exceptions, and in globals and tables of the host's making.
 // A word is taken for a reference when either half is an offset into an object, or the whole an address in one: an
 // optimiser may leave nothing else of a reference. Offsets and addresses inside an object count as well as its start.
 #include <algorithm>
@@ -122,6 +122,7 @@ void recover_heap(Store& store) {
   collection.words(results_, results_ + abi::kResultsAreaSize);
   for (const abi::ValRaw& global : state_->globals) collection.words(&global, &global + 1);
   for (const abi::TableRecord& table : state_->tables) collection.words(table.elements, table.elements + table.length);
+  state_->exceptions.each_payload([&](const void* low, const void* high) { collection.words(low, high); });
   for (Instance* instance : state_->linked) mark_instance(collection, *instance);
   collection.finish();
 }

@@ -80,9 +80,13 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
     return fmt::format("expected a {}, found a {}", text(type, wanted.is_mutable),
                        text(global.type, global.is_mutable));
   }
-  case ExternKind::Tag: break;
+  case ExternKind::Tag: {
+    const std::uint32_t wanted = type_ids[meta.tags[import.index]], found = std::get<ExternTag>(given).tag->type_id;
+    if (found == wanted) return {};
+    return fmt::format("expected a tag {}, found {}", type_text(wanted), type_text(found));
   }
-  return "tags are not supported yet";
+  }
+  return "it is of no kind";
 }
 
 } // namespace
@@ -167,7 +171,10 @@ Result<void> Instantiation::link() {
       *reinterpret_cast<void**>(bytes + layout.imported_global(import.index)) =
           std::get<ExternGlobal>(imports[i]).global;
       break;
-    case ExternKind::Tag: return base::fail(ErrorCode::Unsupported, "tags are not supported yet");
+    case ExternKind::Tag:
+      *reinterpret_cast<abi::TagRecord**>(bytes + layout.imported_tag(import.index)) =
+          std::get<ExternTag>(imports[i]).tag;
+      break;
     }
   }
   std::int64_t own_delta = static_cast<std::int64_t>(reinterpret_cast<std::uint64_t>(bytes) - store_base);
@@ -182,6 +189,9 @@ Result<void> Instantiation::define(Placement& placement) {
   abi::VmLayout layout(meta.shape);
   auto* bytes = reinterpret_cast<std::uint8_t*>(instance.vmctx_);
   if (meta.uses_gc_heap) CUSP_TRY(define_gc_heap(placement));
+  for (std::uint32_t i = 0; i < meta.shape.defined_tags; ++i)
+    *reinterpret_cast<abi::TagRecord*>(bytes + layout.tag_record(i)) = {
+        instance.code_->type_ids(instance.module_)[meta.tags[meta.shape.imported_tags + i]], 0};
   for (std::uint32_t i = 0; i < meta.shape.defined_memories; ++i) {
     auto* record = reinterpret_cast<abi::MemoryRecord*>(bytes + layout.memory_record(i));
     std::uint32_t index = meta.shape.imported_memories + i;
@@ -300,6 +310,14 @@ void* Instance::global(std::uint32_t index) const {
   return bytes + layout.defined_global(index - imported);
 }
 
+abi::TagRecord* Instance::tag(std::uint32_t index) const {
+  abi::VmLayout layout(meta().shape);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(vmctx_);
+  std::uint32_t imported = meta().shape.imported_tags;
+  if (index < imported) return *reinterpret_cast<abi::TagRecord**>(bytes + layout.imported_tag(index));
+  return reinterpret_cast<abi::TagRecord*>(bytes + layout.tag_record(index - imported));
+}
+
 Extern Instance::item(artifact::ExternKind kind, std::uint32_t index) const {
   const artifact::ModuleMeta& m = meta();
   auto ids = code_->type_ids(module_);
@@ -318,15 +336,15 @@ Extern Instance::item(artifact::ExternKind kind, std::uint32_t index) const {
   }
   case ExternKind::Global:
     return ExternGlobal{global(index), canonical_value(m.globals[index].type, ids), m.globals[index].is_mutable};
-  case ExternKind::Func:
-  case ExternKind::Tag: break;
+  case ExternKind::Tag: return ExternTag{tag(index)};
+  case ExternKind::Func: break;
   }
   return ExternFunc{func(index)};
 }
 
 std::optional<Extern> Instance::exported(std::string_view name) const {
   for (const artifact::ExportMeta& e : meta().exports)
-    if (e.name == name && e.kind != ExternKind::Tag) return item(e.kind, e.index);
+    if (e.name == name) return item(e.kind, e.index);
   return std::nullopt;
 }
 

@@ -322,6 +322,7 @@ Result<void> Slot::seal() {
     own.sealed.push_back({nullptr, nullptr, heap, heap->committed(), 0});
     ranges.push_back({heap->base(), heap->committed(), nullptr, 0});
   }
+  state().exceptions.seal();
   own.memory_in_use = memory_in_use_;
   state().grown = state().dropped = false;
   CUSP_TRY(own.write_set->seal(ranges));
@@ -358,6 +359,7 @@ Result<void> Slot::reset() {
     }
     state.dropped = false;
   }
+  state.exceptions.reset();
   state.pending = {};
   state.execution.stacks.trim();
   state.execution.interrupted = 0;

@@ -35,7 +35,7 @@ struct TrapInfo {
   std::string to_string() const; // several lines, Wasmtime-like: "wasm trap: …\nwasm backtrace:\n  0: 0x1f - name"
 };
 
-// Limits of one store; bytes. The memory limit counts linear memories, tables and the heap of objects together.
+// Limits of one store; bytes. The memory limit counts linear memories, tables, exceptions and the heap of objects together.
 struct StoreLimits {
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   std::uint64_t table_elements = 10'000'000;
@@ -68,7 +68,11 @@ struct ExternGlobal {
   std::uint32_t type = 0;
   bool is_mutable = false;
 };
-using Extern = std::variant<ExternFunc, ExternTable, ExternMemory, ExternGlobal>;
+struct ExternTag {
+  abi::TagRecord* tag = nullptr;
+};
+// In the order of artifact::ExternKind.
+using Extern = std::variant<ExternFunc, ExternTable, ExternMemory, ExternGlobal, ExternTag>;
 
 class Instance {
 public:
@@ -83,7 +87,8 @@ public:
   abi::MemoryRecord* memory(std::uint32_t index) const;
   abi::TableRecord* table(std::uint32_t index) const;
   void* global(std::uint32_t index) const;
-  Extern item(artifact::ExternKind kind, std::uint32_t index) const; // any but Tag
+  abi::TagRecord* tag(std::uint32_t index) const;
+  Extern item(artifact::ExternKind kind, std::uint32_t index) const;
   std::optional<Extern> exported(std::string_view name) const;
 
 private:

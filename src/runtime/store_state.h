@@ -8,6 +8,7 @@
 #include "runtime/activation.h"
 #include "runtime/address_space.h"
 #include "runtime/address_table.h"
+#include "runtime/exception_heap.h"
 #include "runtime/gc_heap.h"
 #include "runtime/store.h"
 
@@ -46,6 +47,8 @@ struct Store::State {
     bool set = false, raised = false;
     TrapInfo info;
   } pending;
+
+  ExceptionHeap exceptions;
 
   std::vector<std::unique_ptr<Instance>> instances;
   std::deque<HostFuncRecord> host_funcs;

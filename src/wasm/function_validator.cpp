@@ -173,6 +173,11 @@ bool FunctionValidator::invalid(std::string message) {
   return cursor_.fail_at(ErrorCode::Invalid, op_offset_, std::move(message));
 }
 
+bool FunctionValidator::need(Feature feature) {
+  features_used_.add(feature);
+  return module_.features.has(feature) || unsupported(feature);
+}
+
 bool FunctionValidator::unsupported(Feature feature) {
   return cursor_.fail_at(ErrorCode::Unsupported, op_offset_,
                          fmt::format("the {} feature is needed and not enabled", feature_name(feature)));

@@ -262,12 +262,15 @@ private:
   void push_frame(FrameKind kind, const BlockType& type);
   bool pop_frame(FrameImm& imm); // checks the results; takes them off the stack
   bool next_arm(FrameImm& imm, FrameKind kind);
+  bool next_catch(FrameImm& imm, FrameKind kind);
   void set_unreachable();
   bool check_depth(std::uint32_t depth);
+  bool check_clause(const CatchClause& clause);
   bool check_call(const FuncType& type);
   bool check_tail_call(const FuncType& type);
   void mark_initialised(std::uint32_t local);
 
+  bool need(Feature feature); // of a type or an immediate; an operator's own feature is the step table's matter
   [[gnu::cold, gnu::noinline]] bool invalid(std::string message);
   [[gnu::cold, gnu::noinline]] bool unsupported(Feature feature);
   [[gnu::cold, gnu::noinline]] bool unknown_operator(std::uint32_t encoding);

@@ -172,6 +172,14 @@ GlobalType ModuleReader::global_type() {
   return type;
 }
 
+TagType ModuleReader::tag_type() {
+  need(Feature::Exceptions);
+  if (in_.u8() != 0) in_.fail(ErrorCode::Malformed, "malformed tag attribute");
+  TagType type{types().func_type_index()};
+  if (in_.ok() && !module_.func_type(type.type).results.empty()) invalid("non-empty tag result type");
+  return type;
+}
+
 // ---- sections ----
 
 void ModuleReader::import_section() {
@@ -212,10 +220,8 @@ void ModuleReader::import_section() {
       ++module_.imported_globals;
       break;
     case ExternKind::Tag:
-      need(Feature::Exceptions);
-      in_.u8();
       import.index = static_cast<std::uint32_t>(module_.tags.size());
-      module_.tags.push_back({types().func_type_index()});
+      module_.tags.push_back(tag_type());
       ++module_.imported_tags;
       break;
     }
@@ -272,10 +278,7 @@ void ModuleReader::global_section() {
 void ModuleReader::tag_section() {
   for (std::uint32_t n = in_.count(kMaxTags, "tag"); n != 0 && in_.ok(); --n) {
     item_offset_ = in_.offset();
-    need(Feature::Exceptions);
-    if (in_.u8() != 0) in_.fail(ErrorCode::Malformed, "malformed tag attribute");
-    module_.tags.push_back({types().func_type_index()});
-    if (in_.ok() && !module_.func_type(module_.tags.back().type).results.empty()) invalid("non-empty tag result type");
+    module_.tags.push_back(tag_type());
   }
 }
 

@@ -35,6 +35,7 @@ private:
   TableType table_type();
   MemoryType memory_type();
   GlobalType global_type();
+  TagType tag_type();
   ConstExpr const_expr(ValType expected);
   bool need(Feature feature);
   bool invalid(std::string message);

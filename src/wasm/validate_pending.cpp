@@ -7,14 +7,6 @@ namespace cusp::wasm {
 #define CUSP_PENDING(lowering, Imm)                                                                                    \
   bool FunctionValidator::check_##lowering(Imm&) { return unsupported(op_info(op_).feature); }
 
-CUSP_PENDING(Throw, TagImm)
-CUSP_PENDING(ThrowRef, NoImm)
-CUSP_PENDING(TryTable, TryTableImm)
-CUSP_PENDING(Try, BlockImm)
-CUSP_PENDING(Catch, CatchImm)
-CUSP_PENDING(CatchAll, FrameImm)
-CUSP_PENDING(Rethrow, LabelImm)
-CUSP_PENDING(Delegate, DelegateImm)
 CUSP_PENDING(AdapterTrap, TrapImm)
 #undef CUSP_PENDING
 

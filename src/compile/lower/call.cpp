@@ -1,7 +1,7 @@
 // Calls (spec 4.4.10). A call of a defined function is direct; of an imported one, through the VM context's import
 // record; of a reference, through its FuncRef. Guest calls are marked `notail`: an optimiser that turned a call into a
 // jump would make runaway recursion an endless loop, where the specification's suite wants the stack exhausted, and
-// would take frames out of backtraces.
+// would take frames out of backtraces. Any guest call may throw: inside a try it is an invoke (exception.cpp).
 #include "compile/lower/function_lowering.h"
 
 namespace cusp::compile {
@@ -43,9 +43,15 @@ void FunctionLowering::call(const Signature& signature, Callee callee, bool is_t
   for (unsigned i = 0; i < params; ++i)
     arguments.push_back(cast(stack_[first + i], signature.type->getParamType(i + 1)));
   stack_.truncate(first);
+  if (llvm::BasicBlock* pad = is_tail ? nullptr : landing_pad()) {
+    llvm::BasicBlock* returned = new_block();
+    llvm::InvokeInst* invoke = ir.CreateInvoke(signature.type, callee.code, returned, pad, arguments);
+    invoke->setCallingConv(llvm::CallingConv::Tail);
+    place(returned);
+    return group_.unpack_results(ir, signature, invoke, vmctx_, stack_);
+  }
   llvm::CallInst* call = ir.CreateCall(signature.type, callee.code, arguments);
   call->setCallingConv(llvm::CallingConv::Tail);
-  call->setDoesNotThrow();
   if (!is_tail) {
     call->setTailCallKind(llvm::CallInst::TCK_NoTail);
     return group_.unpack_results(ir, signature, call, vmctx_, stack_);

@@ -8,9 +8,12 @@ namespace cusp::compile {
 void FunctionLowering::begin_control(llvm::BasicBlock* target, std::size_t param_count,
                                      std::span<const wasm::ValType> label_types) {
   const auto height = static_cast<std::uint32_t>(stack_.size() - param_count);
-  controls_.push_back({target, nullptr, height, static_cast<std::uint32_t>(phis_.size()),
-                       static_cast<std::uint32_t>(label_types.size()),
-                       static_cast<std::uint32_t>(saved_params_.size())});
+  controls_.push_back({.target = target,
+                       .height = height,
+                       .first_phi = static_cast<std::uint32_t>(phis_.size()),
+                       .phi_count = static_cast<std::uint32_t>(label_types.size()),
+                       .first_param = static_cast<std::uint32_t>(saved_params_.size()),
+                       .handler = controls_.empty() ? 0 : controls_.back().handler});
   for (wasm::ValType type : label_types) phis_.push_back(llvm::PHINode::Create(group_.type(type), 2, "", target));
 }
 
@@ -90,7 +93,7 @@ void FunctionLowering::on_Else(const wasm::OpContext&, const wasm::FrameImm& imm
   stack_.append(saved_params_.begin() + control.first_param, saved_params_.end());
 }
 
-void FunctionLowering::on_End(const wasm::OpContext&, const wasm::FrameImm& imm) {
+void FunctionLowering::on_End(const wasm::OpContext& op, const wasm::FrameImm& imm) {
   if (controls_.size() == 1) return end_function(imm.reachable);
   const Control control = controls_.back();
   if (imm.frame.kind == wasm::FrameKind::Loop) {
@@ -106,6 +109,7 @@ void FunctionLowering::on_End(const wasm::OpContext&, const wasm::FrameImm& imm)
     return;
   }
   if (imm.reachable) branch(control);
+  if (imm.frame.kind >= wasm::FrameKind::TryTable) return end_try(op, imm.frame.kind);
   if (control.otherwise) { // an `if` without `else`: its parameters are its results
     place(control.otherwise);
     stack_.truncate(control.height);

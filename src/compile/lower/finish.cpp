@@ -3,6 +3,8 @@
 // Tail calls: LLVM 22 forgets the arguments on the stack of a `musttail` call between tailcc functions, and does not make
 // room for them. A `tail` call right before the return is promised just as well by tailcc, and its arguments are right. The
 // optimiser must see `musttail`, which nothing may part from its return.
+//
+// Unwind tables: a function that may throw would get an entry in .eh_frame. Nothing reads it (artifact/unwind_table.h).
 #include <llvm/IR/DerivedTypes.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/Module.h>
@@ -35,8 +37,11 @@ void allow_stack_arguments(llvm::Function& function) {
 
 void finish_after_optimisation(llvm::Module& module) {
   add_stack_probes(module);
-  for (llvm::Function& function : module)
-    if (!function.isDeclaration() && function.hasFnAttribute(kGuestAttribute)) allow_stack_arguments(function);
+  for (llvm::Function& function : module) {
+    if (function.isDeclaration() || !function.hasFnAttribute(kGuestAttribute)) continue;
+    allow_stack_arguments(function);
+    function.setDoesNotThrow();
+  }
 }
 
 } // namespace cusp::compile

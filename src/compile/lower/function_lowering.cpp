@@ -63,6 +63,8 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   controls_.clear();
   phis_.clear();
   saved_params_.clear();
+  handlers_.clear();
+  clauses_.clear();
   locals_.clear();
   memories_.assign(group_.wasm.memories.size(), {});
   gc_heap_ = nullptr;

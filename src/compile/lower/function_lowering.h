@@ -69,6 +69,15 @@ public:
   FAMILY(ReturnCall, FuncImm)
   FAMILY(ReturnCallIndirect, CallIndirectImm)
   FAMILY(ReturnCallRef, TypeImm)
+  // exception.cpp
+  FAMILY(Throw, TagImm)
+  FAMILY(ThrowRef, NoImm)
+  FAMILY(TryTable, TryTableImm)
+  FAMILY(Try, BlockImm)
+  FAMILY(Catch, CatchImm)
+  FAMILY(CatchAll, FrameImm)
+  FAMILY(Rethrow, LabelImm)
+  FAMILY(Delegate, DelegateImm)
   // variable.cpp
   FAMILY(Drop, OperandImm)
   FAMILY(Select, OperandImm)
@@ -142,14 +151,6 @@ public:
 
 #define UNSUPPORTED(lowering)                                                                                          \
   void on_##lowering(const wasm::OpContext& op, const auto&) { unsupported(op); }
-  UNSUPPORTED(Throw)
-  UNSUPPORTED(ThrowRef)
-  UNSUPPORTED(TryTable)
-  UNSUPPORTED(Try)
-  UNSUPPORTED(Catch)
-  UNSUPPORTED(CatchAll)
-  UNSUPPORTED(Rethrow)
-  UNSUPPORTED(Delegate)
   UNSUPPORTED(AtomicNotify)
   UNSUPPORTED(AtomicWait)
   UNSUPPORTED(AtomicFence)
@@ -164,11 +165,20 @@ private:
   using Vector = llvm::FixedVectorType;
 
   struct Control {
-    llvm::BasicBlock* target;    // of branches: a loop's header, the end of anything else
-    llvm::BasicBlock* otherwise; // of an `if` before its `else`
-    std::uint32_t height;        // of the value stack below the parameters
-    std::uint32_t first_phi, phi_count;
-    std::uint32_t first_param; // in saved_params_, of an `if`
+    llvm::BasicBlock* target = nullptr;    // of branches: a loop's header, the end of anything else
+    llvm::BasicBlock* otherwise = nullptr; // of an `if` before its `else`; of a `catch`: where its tag is not the one
+    std::uint32_t height = 0;              // of the value stack below the parameters
+    std::uint32_t first_phi = 0, phi_count = 0;
+    std::uint32_t first_param = 0;  // in saved_params_, of an `if`
+    std::uint32_t handler = 0;      // what takes exceptions thrown here: 1 + index in handlers_, 0: the caller
+    std::uint32_t first_clause = 0; // in clauses_, of a `try_table`
+    Value* exception = nullptr;     // that a `catch` or `catch_all` holds
+  };
+  // Of a try whose body is being lowered.
+  struct Handler {
+    llvm::BasicBlock* pad = nullptr; // the landing pad, once a call needs it
+    llvm::BasicBlock* search;        // tries the clauses
+    llvm::PHINode* exception;        // in `search`
   };
   struct Memory {
     Value* base = nullptr;   // null: not used in this function yet
@@ -253,6 +263,18 @@ private:
   Value* object_is(Value* header, wasm::HeapType type);
   void branch_if(Value* condition, std::uint32_t depth); // with the operands on the stack; goes on where it is false
 
+  // Exceptions.
+  llvm::BasicBlock* landing_pad(); // of calls here; null outside any try
+  void begin_handler();
+  Value* end_handler(); // goes on in the search for a clause; null: nothing throws here
+  void raise(Value* exception, std::uint32_t handler);
+  Value* tag_record(wasm::TagIndex index);
+  llvm::BasicBlock* match_tag(Value* exception, wasm::TagIndex tag);
+  void push_payload(Value* exception, wasm::TagIndex tag);
+  void search_clauses(llvm::ArrayRef<wasm::CatchClause> clauses, Value* exception);
+  void next_catch(const wasm::OpContext& op, const wasm::FrameImm& imm);
+  void end_try(const wasm::OpContext& op, wasm::FrameKind kind);
+
   // Shared by operators of several families.
   void divide(const wasm::OpContext& op, bool is_signed);
   void remainder(const wasm::OpContext& op, bool is_signed);
@@ -294,6 +316,8 @@ private:
   llvm::SmallVector<Control, 32> controls_;
   llvm::SmallVector<llvm::PHINode*, 32> phis_;
   llvm::SmallVector<Value*, 8> saved_params_;
+  llvm::SmallVector<Handler, 4> handlers_;
+  llvm::SmallVector<wasm::CatchClause, 8> clauses_;
   llvm::SmallVector<llvm::AllocaInst*, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
   Value* gc_heap_ = nullptr; // null: not used in this function yet

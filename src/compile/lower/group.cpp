@@ -19,6 +19,8 @@ abi::ModuleShape shape_of(const wasm::Module& module) {
   shape.defined_tables = static_cast<std::uint32_t>(module.tables.size()) - module.imported_tables;
   shape.imported_globals = module.imported_globals;
   shape.defined_globals = static_cast<std::uint32_t>(module.globals.size()) - module.imported_globals;
+  shape.imported_tags = module.imported_tags;
+  shape.defined_tags = static_cast<std::uint32_t>(module.tags.size()) - module.imported_tags;
   return shape;
 }
 
@@ -92,7 +94,6 @@ const Signature& Group::signature_of(wasm::FuncIndex func) { return signature(wa
 void Group::set_common_attributes(llvm::Function& function) {
   function.setVisibility(llvm::GlobalValue::HiddenVisibility);
   function.setDSOLocal(true);
-  function.setDoesNotThrow();
   function.addFnAttr("frame-pointer", "all");
   function.addFnAttr("probe-stack", "inline-asm");
   function.addFnAttr("min-legal-vector-width", "128");
@@ -117,6 +118,7 @@ llvm::Function* Group::make_trampoline(const std::string& name, llvm::FunctionTy
   auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, *module);
   function->setCallingConv(convention);
   set_common_attributes(*function);
+  function->setDoesNotThrow(); // as far as LLVM is concerned: what it calls may, but there is no try in it
   return function;
 }
 
@@ -156,7 +158,7 @@ llvm::Value* Group::results_area(llvm::IRBuilder<>& ir, llvm::Value* vmctx) {
   return load_invariant(ir, types.ptr, field(ir, vmctx, offsetof(abi::VmContext, results)));
 }
 
-void Group::unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::CallInst* call, llvm::Value* vmctx,
+void Group::unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::Value* call, llvm::Value* vmctx,
                            llvm::SmallVectorImpl<llvm::Value*>& results) {
   const auto count = static_cast<unsigned>(signature.results.size());
   if (count == 0) return;

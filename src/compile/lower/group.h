@@ -40,7 +40,7 @@ public:
   llvm::Value* load_invariant(llvm::IRBuilder<>& ir, llvm::Type* type, llvm::Value* pointer);
   llvm::Value* results_area(llvm::IRBuilder<>& ir, llvm::Value* vmctx);
   // The results of a call of a guest function with this signature, in order.
-  void unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::CallInst* call, llvm::Value* vmctx,
+  void unpack_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::Value* call, llvm::Value* vmctx,
                       llvm::SmallVectorImpl<llvm::Value*>& results);
   // Ends the function with these results.
   void return_results(llvm::IRBuilder<>& ir, const Signature& signature, llvm::ArrayRef<llvm::Value*> results,

@@ -37,8 +37,9 @@ public:
   llvm::MDNode* global() const { return global_; }
   llvm::MDNode* imported_global() const { return imported_global_; }
   llvm::MDNode* table() const { return table_; }
-  llvm::MDNode* record() const { return record_; }   // current sizes of memories and tables
-  llvm::MDNode* results() const { return results_; } // the area for results beyond registers
+  llvm::MDNode* record() const { return record_; }       // current sizes of memories and tables
+  llvm::MDNode* results() const { return results_; }     // the area for results beyond registers
+  llvm::MDNode* exception() const { return exception_; } // tags and payloads of exceptions
   llvm::MDNode* imported_memory() const { return imported_memory_; }
   llvm::MDNode* memory(std::uint32_t defined);
   llvm::MDNode* header() const { return header_; } // of objects
@@ -54,7 +55,7 @@ private:
 
   llvm::MDBuilder builder_;
   llvm::MDNode* root_;
-  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *imported_memory_, *header_, *gc_run_,
+  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *exception_, *imported_memory_, *header_, *gc_run_,
       *invariant_, *unlikely_;
   llvm::SmallVector<llvm::MDNode*, 4> memories_;
   llvm::DenseMap<std::pair<std::uint32_t, std::uint32_t>, llvm::MDNode*> fields_;
