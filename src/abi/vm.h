@@ -15,8 +15,8 @@
 // Guest functions keep a frame pointer (rbp chain) and, where they call anything, begin by touching
 // [rsp - kHostStackReserve]: a host call or signal frame always finds that much stack.
 // Exceptions: a frame is found through the rbp chain and artifact/unwind_table.h says how it is left: throw_exception restores the
-// callee-saved registers on the way up and continues at the landing pad of the first call that has one, with the Exception in rax and rsp as the
-// caller had it before the call. Compiled code compares tags there, and throws again when no clause takes the exception.
+// callee-saved registers on the way up and continues at the landing pad of the first call that has one, with the Exception in rax and rsp as it
+// is outside calls. Compiled code compares tags there, and throws again when no clause takes the exception.
 // References: abi/gc.h; exnref = Exception* or null.
 #pragma once
 

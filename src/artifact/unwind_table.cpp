@@ -1,5 +1,5 @@
 // Format, little-endian: Header, then the frames' offsets, their layouts, the pads' return addresses, their pads, their
-// stack adjustments: five arrays of 32-bit words. A layout is a nibble per register and twelve bits of gap. Neighbours
+// stack pointers: five arrays of 32-bit words. A layout is a nibble per register and twelve bits of gap. Neighbours
 // of one layout share an entry, so that a table is far shorter than the list of functions.
 #include "artifact/unwind_table.h"
 
@@ -26,6 +26,15 @@ FrameLayout unpack(std::uint32_t word) {
   layout.gap = static_cast<std::uint16_t>(word >> 20);
   for (unsigned i = 0; i < kSavedRegisters; ++i) layout.slots[i] = static_cast<std::uint8_t>(word >> (4 * i) & 15);
   return layout;
+}
+
+std::uint32_t pack(const StackPointer& stack) {
+  return stack.words | std::uint32_t{stack.pushed} << 24 | std::uint32_t{stack.align_log2} << 27;
+}
+
+StackPointer unpack_stack(std::uint32_t word) {
+  return {word & StackPointer::kMaxWords, static_cast<std::uint8_t>(word >> 24 & 7),
+          static_cast<std::uint8_t>(word >> 27)};
 }
 
 class Reader {
@@ -83,7 +92,7 @@ std::vector<std::uint8_t> write_unwind_table(std::span<const FrameSite> frames, 
   for (std::uint32_t layout : layouts) put(layout);
   for (const LandingPad& pad : pads) put(pad.return_address);
   for (const LandingPad& pad : pads) put(pad.pad);
-  for (const LandingPad& pad : pads) put(pad.stack_adjust);
+  for (const LandingPad& pad : pads) put(pack(pad.stack));
   return out;
 }
 
@@ -99,7 +108,7 @@ std::optional<LandingPad> lookup_landing_pad(std::span<const std::uint8_t> table
   const std::uint32_t found = in.count_up_to(in.pads_at(), in.pads(), return_address);
   if (found == 0 || in.word(in.pads_at() + found - 1) != return_address) return std::nullopt;
   const std::uint64_t pads = in.pads_at() + in.pads() + found - 1;
-  return LandingPad{return_address, in.word(pads), in.word(pads + in.pads())};
+  return LandingPad{return_address, in.word(pads), unpack_stack(in.word(pads + in.pads()))};
 }
 
 } // namespace cusp::artifact

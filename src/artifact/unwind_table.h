@@ -29,10 +29,24 @@ struct FrameSite {
   FrameLayout layout;
 };
 
+// Where rsp is in a function with a landing pad: from rbp down by the saved registers, to a multiple of the alignment, and
+// down by the words of its own. (Where the callee's return address lies does not tell: on the way to the throw, tail calls
+// may have moved it.)
+struct StackPointer {
+  std::uint32_t words = 0; // at most kMaxWords
+  std::uint8_t pushed = 0; // registers
+  std::uint8_t align_log2 = 0;
+  static constexpr std::uint32_t kMaxWords = 0xff'ffff;
+  std::uintptr_t from(std::uintptr_t rbp) const {
+    return ((rbp - 8 * std::uintptr_t{pushed}) >> align_log2 << align_log2) - 8 * std::uintptr_t{words};
+  }
+  bool operator==(const StackPointer&) const = default;
+};
+
 // A call whose callee may throw, inside a try.
 struct LandingPad {
   std::uint32_t return_address = 0, pad = 0; // text offsets
-  std::uint32_t stack_adjust = 0;            // bytes of arguments that the call left on the stack
+  StackPointer stack;
   bool operator==(const LandingPad&) const = default;
 };
 

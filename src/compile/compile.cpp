@@ -348,8 +348,7 @@ std::vector<std::uint8_t> Compilation::unwind_table(const LinkedImage& image) co
       frames.push_back({start->second, function.layout});
       for (std::uint32_t i = function.first_call; i < function.first_call + function.calls && 2 * i + 1 < words.size();
            ++i)
-        pads.push_back(
-            {start->second + words[2 * i], start->second + words[2 * i + 1], object.unwind.stack_adjusts[i]});
+        pads.push_back({start->second + words[2 * i], start->second + words[2 * i + 1], function.stack});
     }
   }
   std::ranges::stable_sort(frames, {}, &artifact::FrameSite::text_offset);

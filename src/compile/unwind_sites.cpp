@@ -14,7 +14,6 @@
 #include <llvm/CodeGen/TargetSubtargetInfo.h>
 #include <llvm/IR/Function.h>
 #include <llvm/MC/MCContext.h>
-#include <llvm/MC/MCDwarf.h>
 #include <llvm/MC/MCSectionELF.h>
 #include <llvm/MC/MCStreamer.h>
 
@@ -34,9 +33,11 @@ public:
     pads_.clear();
     ends_.clear();
     pad_ = nullptr;
-    stack_adjust_ = 0;
-    sites_.functions.push_back({start_->getName().str(), layout_of(*function),
-                                static_cast<std::uint32_t>(sites_.stack_adjusts.size()), 0});
+    const bool has_pads = !function->getLandingPads().empty();
+    const artifact::FrameLayout layout = layout_of(*function);
+    sites_.functions.push_back({start_->getName().str(), layout,
+                                has_pads ? stack_pointer(*function, layout) : artifact::StackPointer{},
+                                static_cast<std::uint32_t>(labels_.size()), 0});
     for (const llvm::LandingPadInfo& pad : function->getLandingPads())
       for (std::size_t i = 0; i < pad.BeginLabels.size(); ++i) {
         pads_[pad.BeginLabels[i]] = pad.LandingPadLabel;
@@ -51,11 +52,6 @@ public:
       const llvm::MCSymbol* label = instruction->getOperand(0).getMCSymbol();
       if (auto pad = pads_.find(label); pad != pads_.end()) pad_ = pad->second;
       else if (ends_.contains(label)) pad_ = nullptr;
-    } else if (instruction->isCFIInstruction()) {
-      const llvm::MCCFIInstruction& cfi =
-          instruction->getMF()->getFrameInstructions()[instruction->getOperand(0).getCFIIndex()];
-      if (cfi.getOperation() == llvm::MCCFIInstruction::OpGnuArgsSize)
-        stack_adjust_ = static_cast<std::uint32_t>(cfi.getOffset());
     }
   }
 
@@ -64,12 +60,11 @@ public:
     llvm::MCSymbol* after = printer_.OutContext.createTempSymbol();
     printer_.OutStreamer->emitLabel(after);
     labels_.push_back({after, pad_, start_});
-    sites_.stack_adjusts.push_back(stack_adjust_);
   }
 
   void endFunction(const llvm::MachineFunction*) override {
     UnwindFunction& function = sites_.functions.back();
-    function.calls = static_cast<std::uint32_t>(sites_.stack_adjusts.size()) - function.first_call;
+    function.calls = static_cast<std::uint32_t>(labels_.size()) - function.first_call;
   }
 
   void endModule() override {
@@ -101,13 +96,29 @@ private:
     for (const llvm::CalleeSavedInfo& saved : frame.getCalleeSavedInfo()) {
       const int number = registers.getDwarfRegNum(saved.getReg(), false);
       const auto* found = std::ranges::find(kSavedDwarfNumbers, number);
-      const std::int64_t slot =
-          saved.isSpilledToReg() ? 0 : (rbp - frame.getObjectOffset(saved.getFrameIdx())) / 8;
+      const std::int64_t slot = saved.isSpilledToReg() ? 0 : (rbp - frame.getObjectOffset(saved.getFrameIdx())) / 8;
       fits = fits && found != kSavedDwarfNumbers.end() && slot >= 1 && slot <= 15;
-      if (fits) layout.slots[static_cast<std::size_t>(found - kSavedDwarfNumbers.begin())] = static_cast<std::uint8_t>(slot);
+      if (fits)
+        layout.slots[static_cast<std::size_t>(found - kSavedDwarfNumbers.begin())] = static_cast<std::uint8_t>(slot);
     }
     if (!fits) sites_.problem = start_->getName().str();
     return layout;
+  }
+
+  // X86FrameLowering::emitPrologue: rbp, the saved registers, the alignment, the rest, which is a multiple of it. What the
+  // frame's size counts begins below the return address and has the gap in it.
+  artifact::StackPointer stack_pointer(const llvm::MachineFunction& function, const artifact::FrameLayout& layout) {
+    const llvm::MachineFrameInfo& frame = function.getFrameInfo();
+    const auto pushed = static_cast<std::uint8_t>(frame.getCalleeSavedInfo().size());
+    std::uint64_t bytes = frame.getStackSize() - 8 - 8 * std::uint64_t{pushed} - 8 * std::uint64_t{layout.gap};
+    std::uint8_t align_log2 = 0;
+    if (function.getSubtarget().getRegisterInfo()->hasStackRealignment(function)) {
+      align_log2 = static_cast<std::uint8_t>(llvm::Log2(frame.getMaxAlign()));
+      bytes = llvm::alignTo(bytes, frame.getMaxAlign());
+    }
+    if (frame.hasVarSizedObjects() || bytes % 8 != 0 || bytes / 8 > artifact::StackPointer::kMaxWords)
+      sites_.problem = start_->getName().str();
+    return {static_cast<std::uint32_t>(bytes / 8), pushed, align_log2};
   }
 
   llvm::AsmPrinter& printer_;
@@ -116,7 +127,6 @@ private:
   bool is_call_ = false;
   llvm::DenseMap<const llvm::MCSymbol*, llvm::MCSymbol*> pads_, ends_; // of the function's invokes
   llvm::MCSymbol* pad_ = nullptr;                                      // of the invoke at hand
-  std::uint32_t stack_adjust_ = 0;
   std::vector<Labels> labels_;
 };
 

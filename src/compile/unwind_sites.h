@@ -22,14 +22,14 @@ inline constexpr const char* kUnwindSection = ".cusp.unwind";
 struct UnwindFunction {
   std::string symbol;
   artifact::FrameLayout layout;
-  std::uint32_t first_call = 0, calls = 0; // in UnwindSites::stack_adjusts
+  artifact::StackPointer stack;
+  std::uint32_t first_call = 0, calls = 0; // that have a landing pad
 };
 
-// Functions in the order of the text. Call k with a landing pad has two words in the section: the offsets of its
-// return address and of its pad from its function's symbol.
+// Functions in the order of the text. Call k of the object has two words in the section: the offsets of its return address
+// and of its pad from its function's symbol.
 struct UnwindSites {
   std::vector<UnwindFunction> functions;
-  std::vector<std::uint32_t> stack_adjusts;
   std::string problem; // a function whose frame the table cannot describe; empty: none
 };
 

@@ -86,8 +86,8 @@ void ExceptionHeap::trace() {
   if (to_trace_.size() != 1) return; // called from below
   for (std::size_t next = 0; next < to_trace_.size(); ++next) {
     const abi::Exception* object = to_trace_[next];
-    const Chunk& chunk = *std::prev(
-        std::ranges::upper_bound(chunks_, reinterpret_cast<std::uintptr_t>(object), {}, &Chunk::begin));
+    const Chunk& chunk =
+        *std::prev(std::ranges::upper_bound(chunks_, reinterpret_cast<std::uintptr_t>(object), {}, &Chunk::begin));
     mark_range(object + 1, reinterpret_cast<const std::byte*>(object) + chunk.object_bytes);
   }
   to_trace_.clear();

@@ -62,7 +62,7 @@ extern "C" const void* cusp_find_landing_pad(const abi::Exception* exception, Gu
     const auto offset = static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(guest->begin));
     const auto table = static_cast<const Code*>(guest->owner)->artifact().unwind_table();
     if (auto pad = artifact::lookup_landing_pad(table, offset)) {
-      registers->stack += 8 + pad->stack_adjust;
+      registers->stack = pad->stack.from(registers->frame);
       execution.landed_at = registers->frame;
       if (interruption_due(execution)) raise_trap(abi::Trap::Timeout);
       return guest->begin + pad->pad;

@@ -25,15 +25,20 @@ TEST(UnwindTable, FindsTheFrameOfAFunction) {
 }
 
 TEST(UnwindTable, FindsThePadOfACallAndOfNoOther) {
-  const LandingPad pads[] = {{10, 100, 0}, {20, 90, 16}, {21, 100, 8}};
+  const LandingPad pads[] = {{10, 100, {}}, {20, 90, {StackPointer::kMaxWords, 5, 6}}, {21, 100, {3, 1, 0}}};
   auto table = write_unwind_table({}, pads);
   for (const LandingPad& pad : pads) EXPECT_EQ(lookup_landing_pad(table, pad.return_address), pad);
   for (std::uint32_t other : {0u, 9u, 11u, 19u, 22u, ~0u}) EXPECT_FALSE(lookup_landing_pad(table, other));
 }
 
+TEST(UnwindTable, TheStackPointerFollowsFromTheFrame) {
+  EXPECT_EQ((StackPointer{3, 2, 0}.from(0x1050)), 0x1050u - 16 - 24);
+  EXPECT_EQ((StackPointer{4, 1, 5}.from(0x1050)), 0x1040u - 32);
+}
+
 TEST(UnwindTable, DamagedBytesKnowNothing) {
   const FrameSite site[] = {{0, {}}};
-  const LandingPad pad[] = {{10, 100, 0}};
+  const LandingPad pad[] = {{10, 100, {}}};
   auto whole = write_unwind_table(site, pad);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     std::vector<std::uint8_t> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));

@@ -61,10 +61,10 @@ TEST_P(Exceptions, WhatNoClauseTakesGoesOnOutward) {
   m.tag(m.takes_i32); // another tag of the same type
   auto inner = m.func(m.i32_to_i32, block(kI32) + try_table(kI32, {catch_clause(1, 0)}) + local_get(0) + call(0) +
                                         end() + return_() + end() + i32_const(1000) + i32_add());
-  auto f = m.func(m.i32_to_i32, block(kI32) + try_table(kI32, {catch_clause(1, 0)}) + block(kI32) +
-                                    try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(inner) + end() +
-                                    return_() + end() + i32_const(100) + i32_add() + return_() + end() + unreachable() +
-                                    end());
+  auto f =
+      m.func(m.i32_to_i32, block(kI32) + try_table(kI32, {catch_clause(1, 0)}) + block(kI32) +
+                               try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(inner) + end() + return_() +
+                               end() + i32_const(100) + i32_add() + return_() + end() + unreachable() + end());
   auto* instance = instantiate(m);
   EXPECT_EQ(run_i32(instance, f, {5}), 105u);
   expect_trap(instance, inner, abi::Trap::UncaughtException, {5});
@@ -93,8 +93,8 @@ TEST_P(Exceptions, CalleeSavedRegistersAreThoseOfTheCatcher) {
           local_get(1) + i64_const(1) + i64_add() + local_get(2) + i64_const(2) + i64_add() + local_get(3) +
           i64_const(3) + i64_add() + call(0) + end() + end();
   for (std::uint32_t i = 0; i < 5; ++i) body += local_get(4 + i) + i64_add();
-  body += local_set(9) + local_get(0) + i32_const(1) + op(0x71) + if_() + local_get(9) + throw_(tag) + end() +
-          local_get(9);
+  body +=
+      local_set(9) + local_get(0) + i32_const(1) + op(0x71) + if_() + local_get(9) + throw_(tag) + end() + local_get(9);
   auto f = m.func(type, body, {kI64, kI64, kI64, kI64, kI64, kI64});
   auto expected = [](auto self, std::uint32_t n, std::uint64_t a, std::uint64_t b, std::uint64_t c) -> std::uint64_t {
     if (n == 0) return a * b + c;
@@ -146,15 +146,57 @@ TEST_P(Exceptions, AFrameThatMakesRoomForATailCallIsPassed) {
   Bytes twelve;
   for (int i = 0; i < 12; ++i) twelve += local_get(1) + i32_const(i) + i32_add();
   auto middle = m.func(m.i32_to_i32, local_get(0) + call(0) + local_set(1) + twelve + return_call(last), {kI32});
-  auto f = m.func(m.i32_to_i32, local_get(0) + i32_const(3) + i32_mul() + local_set(1) + block(kI32) +
-                                    try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(middle) + end() +
-                                    end() + local_get(1) + i32_add(),
+  auto f = m.func(m.i32_to_i32,
+                  local_get(0) + i32_const(3) + i32_mul() + local_set(1) + block(kI32) +
+                      try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(middle) + end() + end() +
+                      local_get(1) + i32_add(),
                   {kI32});
   auto* instance = instantiate(m);
   EXPECT_EQ(run_i32(instance, f, {5}), 20u);
   EXPECT_EQ(run_i32(instance, f, {0}), 18u);
   expect_trap(instance, middle, abi::Trap::UncaughtException, {5});
   EXPECT_EQ(store_->last_trap().backtrace.size(), 2u) << store_->last_trap().to_string();
+}
+
+// Eight values in a row become one vector, which wants a stack with another alignment while it is kept over the call.
+TEST_P(Exceptions, FramesOfAnyAlignmentAreTheSameAfterwards) {
+  Thrower m;
+  m.memory();
+  Bytes fill, load, store, sum = i32_const(0);
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    fill += i32_const(0) + local_get(0) + i32_const(static_cast<std::int32_t>(i * i)) + i32_add() + i32_store(4 * i);
+    load += i32_const(0) + i32_load(4 * i) + local_set(1 + i);
+    store += i32_const(0) + local_get(1 + i) + local_get(1 + i) + i32_mul() + i32_store(64 + 4 * i);
+    sum += i32_const(0) + i32_load(64 + 4 * i) + i32_add();
+  }
+  auto f = m.func(m.i32_to_i32,
+                  fill + load + block(kI32) + try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(0) + end() +
+                      end() + drop() + store + sum,
+                  Bytes(8, kI32));
+  auto* instance = instantiate(m);
+  for (std::uint32_t n : {0u, 1u, 1000u}) {
+    std::uint32_t expected = 0;
+    for (std::uint32_t i = 0; i < 8; ++i) expected += (n + i * i) * (n + i * i);
+    EXPECT_EQ(run_i32(instance, f, {n}), expected);
+  }
+}
+
+// The callee's frame is where its caller's was, and lower: what it was given on the stack is more.
+TEST_P(Exceptions, AThrowAfterATailCallFindsTheCallersStack) {
+  Thrower m;
+  auto many = m.type(Bytes(12, kI32), {kI32});
+  auto last = m.func(many, local_get(11) + call(0));
+  Bytes twelve;
+  for (int i = 0; i < 12; ++i) twelve += local_get(0);
+  auto middle = m.func(m.i32_to_i32, twelve + return_call(last));
+  auto fewer = m.func(many, local_get(3) + return_call(0));
+  auto f = m.func(m.i32_to_i32,
+                  loop() + block(kI32) + try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(middle) + end() +
+                      end() + block(kI32) + try_table(kI32, {catch_clause(0, 0)}) + twelve + call(fewer) + end() +
+                      end() + i32_mul() + local_get(1) + i32_add() + local_set(1) + local_get(0) + i32_const(1) +
+                      i32_sub() + local_tee(0) + br_if(0) + end() + local_get(1),
+                  {kI32});
+  EXPECT_EQ(run_i32(instantiate(m), f, {1000}), 1000u * 1001 * 2001 / 6);
 }
 
 TEST_P(Exceptions, ATailCallLeavesTheTry) {
@@ -171,10 +213,11 @@ TEST_P(Exceptions, PassModulesThatKnowNothingOfThem) {
   ModuleBytes plain;
   auto type = plain.type({kI32}, {kI32});
   plain.import_func(type);
-  auto through = plain.func(type, local_get(0) + i32_const(3) + i32_mul() + local_set(1) + local_get(0) + i32_const(5) +
-                                      i32_mul() + local_set(2) + local_get(0) + call(0) + local_get(1) + i32_add() +
-                                      local_get(2) + i32_mul(),
-                            {kI32, kI32});
+  auto through =
+      plain.func(type,
+                 local_get(0) + i32_const(3) + i32_mul() + local_set(1) + local_get(0) + i32_const(5) + i32_mul() +
+                     local_set(2) + local_get(0) + call(0) + local_get(1) + i32_add() + local_get(2) + i32_mul(),
+                 {kI32, kI32});
   auto* middle = instantiate(plain, {runtime::ExternFunc{thrower->func(0)}});
   ModuleBytes outer;
   type = outer.type({kI32}, {kI32});
@@ -186,8 +229,8 @@ TEST_P(Exceptions, PassModulesThatKnowNothingOfThem) {
                           try_table(kI32, {catch_clause(0, 0)}) + local_get(0) + call(0) + end() + end() +
                           local_get(1) + i32_add(),
                       {kI32});
-  auto* catcher = instantiate(
-      outer, {runtime::ExternFunc{middle->func(through)}, thrower->item(artifact::ExternKind::Tag, 0)});
+  auto* catcher =
+      instantiate(outer, {runtime::ExternFunc{middle->func(through)}, thrower->item(artifact::ExternKind::Tag, 0)});
   EXPECT_EQ(run_i32(catcher, f, {2}), 2u + 18u);
   EXPECT_EQ(run_i32(catcher, f, {0}), 0u);
 }
@@ -202,10 +245,9 @@ TEST_P(Exceptions, ATagIsItsInstances) {
   outer.import_func(type);
   outer.import_tag(takes_i32);
   outer.import_tag(takes_i32);
-  auto f = outer.func(type, block(kI32) + block(kI32) +
-                                try_table(kI32, {catch_clause(0, 0), catch_clause(1, 1)}) + local_get(0) + call(0) +
-                                end() + return_() + end() + i32_const(100) + i32_add() + return_() + end() +
-                                i32_const(200) + i32_add());
+  auto f = outer.func(type, block(kI32) + block(kI32) + try_table(kI32, {catch_clause(0, 0), catch_clause(1, 1)}) +
+                                local_get(0) + call(0) + end() + return_() + end() + i32_const(100) + i32_add() +
+                                return_() + end() + i32_const(200) + i32_add());
   auto tag = [](runtime::Instance* instance) { return instance->item(artifact::ExternKind::Tag, 0); };
   runtime::ExternFunc thrower{second->func(0)};
   EXPECT_EQ(run_i32(instantiate(outer, {thrower, tag(first), tag(second)}), f, {5}), 205u);
@@ -298,14 +340,16 @@ TEST_P(Exceptions, StayWhileReferredToAndNoLonger) {
   m.table(3, kExnref);
   m.global(kExnref, true, ref_null(0x69));
   auto pack = m.type({}, {kI32, kExnref});
-  auto make = m.func(gives_ref, block_of(pack) + try_table(kVoid, {catch_ref_clause(0, 0)}) + local_get(0) + call(0) +
-                                    drop() + end() + unreachable() + end() + local_set(1) + drop() + local_get(1),
+  auto make = m.func(gives_ref,
+                     block_of(pack) + try_table(kVoid, {catch_ref_clause(0, 0)}) + local_get(0) + call(0) + drop() +
+                         end() + unreachable() + end() + local_set(1) + drop() + local_get(1),
                      {kExnref});
   auto open = m.func(takes_ref, block(kI32) + try_table(kVoid, {catch_clause(0, 0)}) + local_get(0) + throw_ref() +
                                     end() + unreachable() + end());
-  auto wrap = m.func(takes_ref, block(kExnref) + try_table(kVoid, {catch_all_ref_clause(0)}) + local_get(0) +
-                                    throw_(holder) + end() + unreachable() + end() + i32_const(2) + local_set(1) +
-                                    local_set(0) + local_get(1) + local_get(0) + table_set(0) + i32_const(0),
+  auto wrap = m.func(takes_ref,
+                     block(kExnref) + try_table(kVoid, {catch_all_ref_clause(0)}) + local_get(0) + throw_(holder) +
+                         end() + unreachable() + end() + i32_const(2) + local_set(1) + local_set(0) + local_get(1) +
+                         local_get(0) + table_set(0) + i32_const(0),
                      {kI32});
   auto unwrap = m.func(m.i32_to_i32, block(kExnref) + try_table(kVoid, {catch_clause(holder, 0)}) + i32_const(2) +
                                          table_get(0) + throw_ref() + end() + unreachable() + end() + call(open));
@@ -334,8 +378,9 @@ TEST_P(Exceptions, CountAgainstTheMemoryLimit) {
   Thrower m;
   auto chain = m.tag(m.type({kExnref}, {}));
   // An endless chain of exceptions, each with the last one inside.
-  auto f = m.func(m.nothing, loop() + block(kExnref) + try_table(kVoid, {catch_all_ref_clause(0)}) + local_get(0) +
-                                 throw_(chain) + end() + unreachable() + end() + local_set(0) + br(0) + end(),
+  auto f = m.func(m.nothing,
+                  loop() + block(kExnref) + try_table(kVoid, {catch_all_ref_clause(0)}) + local_get(0) + throw_(chain) +
+                      end() + unreachable() + end() + local_set(0) + br(0) + end(),
                   {kExnref});
   runtime::StoreLimits limits;
   limits.memory_bytes = 1 << 20;
@@ -425,9 +470,9 @@ TEST_P(LegacyExceptions, DelegateToABlockOrAnArmGoesToTheTryAroundIt) {
   Thrower m;
   auto to_block = m.func(m.i32_to_i32, try_(kI32) + block(kI32) + try_(kI32) + local_get(0) + call(0) + delegate(0) +
                                            end() + catch_all() + i32_const(3) + end());
-  auto to_arm = m.func(m.i32_to_i32, try_(kI32) + try_(kI32) + local_get(0) + call(0) + catch_(0) + drop() +
-                                         try_(kI32) + local_get(0) + call(0) + delegate(0) + end() + catch_all() +
-                                         i32_const(4) + end());
+  auto to_arm =
+      m.func(m.i32_to_i32, try_(kI32) + try_(kI32) + local_get(0) + call(0) + catch_(0) + drop() + try_(kI32) +
+                               local_get(0) + call(0) + delegate(0) + end() + catch_all() + i32_const(4) + end());
   auto* instance = instantiate(m);
   EXPECT_EQ(run_i32(instance, to_block, {5}), 3u);
   EXPECT_EQ(run_i32(instance, to_arm, {5}), 4u);

@@ -29,8 +29,8 @@ TEST_P(TailCalls, CarryStackArguments) {
   Bytes next = local_get(0) + i32_const(1) + i32_sub();
   for (std::uint32_t i = 2; i < 10; ++i) next += local_get(i);
   next += local_get(1);
-  auto rotate = m.func(big, local_get(0) + i32_eqz() + if_() + local_get(9) + return_call(f) + end() + next +
-                                return_call(self));
+  auto rotate =
+      m.func(big, local_get(0) + i32_eqz() + if_() + local_get(9) + return_call(f) + end() + next + return_call(self));
   auto g = m.func(small, local_get(0) + Bytes{} + i32_const(1) + i32_const(2) + i32_const(3) + i32_const(4) +
                              i32_const(5) + i32_const(6) + i32_const(7) + i32_const(8) + i32_const(9) + call(rotate));
   ASSERT_EQ(rotate, self);

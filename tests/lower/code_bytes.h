@@ -49,6 +49,8 @@ inline Bytes global_get(std::uint32_t global) { return with_index(0x23, global);
 inline Bytes global_set(std::uint32_t global) { return with_index(0x24, global); }
 inline Bytes table_get(std::uint32_t table) { return with_index(0x25, table); }
 inline Bytes table_set(std::uint32_t table) { return with_index(0x26, table); }
+inline Bytes i32_load(std::uint32_t offset) { return Bytes{0x28, 2} + leb(offset); }
+inline Bytes i32_store(std::uint32_t offset) { return Bytes{0x36, 2} + leb(offset); }
 inline Bytes i32_const(std::int32_t value) { return op(0x41) + signed_leb(value); }
 inline Bytes i64_const(std::int64_t value) { return op(0x42) + signed_leb(value); }
 inline Bytes i32_eqz() { return op(0x45); }
