@@ -25,8 +25,7 @@ void mark_instance(ExceptionHeap& heap, const Instance& instance) {
   }
 }
 
-} // namespace
-
+// REQUIRES: called by a guest of the store.
 [[gnu::noinline]] void collect_exceptions(Store& store) {
   Store::State& state = store.state();
   KeptRegisters kept;
@@ -38,6 +37,8 @@ void mark_instance(ExceptionHeap& heap, const Instance& instance) {
   if (state.gc_heap) mark(state.gc_heap->base(), state.gc_heap->base() + state.gc_heap->committed()); // fields of objects
   store.charge(std::uint64_t{0} - state.exceptions.sweep());
 }
+
+} // namespace
 
 abi::Exception* new_exception(Store& store, const abi::TagRecord* tag, std::uint32_t values) {
   ExceptionHeap& heap = store.state().exceptions;

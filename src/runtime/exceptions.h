@@ -8,7 +8,4 @@ namespace cusp::runtime {
 // nullptr: the store's limit or the system forbids it.
 abi::Exception* new_exception(Store& store, const abi::TagRecord* tag, std::uint32_t values);
 
-// Gives back what nothing refers to. REQUIRES: called by the store's guest, or while none of its guests runs.
-void collect_exceptions(Store& store);
-
 } // namespace cusp::runtime
