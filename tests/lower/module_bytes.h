@@ -84,6 +84,26 @@ public:
   }
   // One page; `flags` as in the binary format (1: a maximum, 2: shared, 4: 64-bit).
   void memory(std::uint8_t flags = 0) { add(memories_, (flags & 1) != 0 ? Bytes{flags, 1, 1} : Bytes{flags, 1}); }
+  // The same with a maximum of `max` pages where the flags have one.
+  void memory_type(std::uint8_t flags, std::uint8_t max) { add(memories_, memory_limits(flags, max)); }
+  void import_memory(std::uint8_t flags, std::uint8_t max) {
+    Bytes entry{1, 'm', 1, 'y', 2};
+    append(entry, memory_limits(flags, max));
+    add(imports_, entry);
+  }
+  void import_table(std::uint8_t length) { add(imports_, {1, 'm', 1, 't', 1, kFuncref, 0, length}); }
+  // `kind` as in the binary format: 0 a function, 1 a table, 2 a memory.
+  void export_item(char name, std::uint8_t kind, std::uint32_t index) {
+    Bytes entry{1, static_cast<std::uint8_t>(name), kind};
+    append(entry, leb(index));
+    add(exports_, entry);
+  }
+  void custom(std::string_view name, const Bytes& content) {
+    Bytes section = leb(name.size());
+    section.insert(section.end(), name.begin(), name.end());
+    append(section, content);
+    customs_.push_back(section);
+  }
   void memory(std::uint64_t min, std::uint64_t max) { add(memories_, limits({1}, min, max)); }
   void table(std::uint8_t length) { add(tables_, {kFuncref, 0, length}); }
   void table_of(std::uint8_t element, std::uint8_t length) { add(tables_, {element, 0, length}); }
@@ -134,6 +154,7 @@ public:
     section(9, elems_);
     if (datas_.count != 0)
       out.push_back(12), append(out, leb(leb(datas_.count).size())), append(out, leb(datas_.count));
+    for (const Bytes& custom : customs_) out.push_back(0), append(out, leb(custom.size())), append(out, custom);
     section(10, bodies_), section(11, datas_);
     return out;
   }
@@ -151,6 +172,9 @@ private:
     append(head, leb(min)), append(head, leb(max));
     return head;
   }
+  static Bytes memory_limits(std::uint8_t flags, std::uint8_t max) {
+    return (flags & 1) != 0 ? Bytes{flags, 1, max} : Bytes{flags, 1};
+  }
   static Bytes segment(std::optional<std::int32_t> offset) {
     if (!offset) return {1};
     Bytes head{0, 0x41};
@@ -159,6 +183,7 @@ private:
   }
   Items types_, imports_, functions_, tables_, memories_, tags_, globals_, exports_, elems_, bodies_, datas_;
   Bytes start_;
+  std::vector<Bytes> customs_; // before the code
   std::uint32_t imported_ = 0, imported_tags_ = 0;
 };
 
