@@ -115,7 +115,10 @@ Error read_error(std::span<const std::uint8_t> payload) {
 std::string settings_text(const CompileRequest& request) {
   std::string text =
       fmt::format("O{},{}", request.opt_level, request.bounds == BoundsMode::Guard ? "guard" : "explicit");
-  if (request.features != 0) text += fmt::format(",features={:x}", request.features);
+  if (request.deterministic_simd) text += ",deterministic-simd";
+  if (request.canonical_nans) text += ",canonical-nans";
+  auto features = wasm::Features::from_bits(request.features);
+  if (std::string changes = features ? features->changes() : "?"; !changes.empty()) text += "," + changes;
   return text;
 }
 

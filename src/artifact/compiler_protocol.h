@@ -12,18 +12,27 @@
 
 #include "artifact/module_meta.h"
 #include "base/result.h"
+#include "wasm/features.h"
 
 namespace cusp::artifact {
 
 enum class FrameKind : std::uint32_t { Options = 1, Module, Progress, Artifact, Failed };
 
+// What decides, beside the input, which artifact comes out; and how many threads make it (0: as many as the machine has).
 struct CompileRequest {
-  std::uint32_t opt_level = 2;
+  std::uint32_t opt_level = 2; // 0, 1 or 2
   BoundsMode bounds = BoundsMode::Guard;
-  std::string target_cpu = "native";
+  std::string target_cpu = "native"; // or an LLVM CPU name such as "x86-64-v3"
   std::uint32_t threads = 0;
-  std::uint64_t features = 0; // wasm::Features::bits() to turn on beyond the default
-  template <class A> void fields(A& a) { a(opt_level, bounds, target_cpu, threads, features); }
+  std::uint64_t features = wasm::Features().bits(); // what the input may use
+  // Relaxed SIMD as in the specification's deterministic profile, alike on every machine; otherwise what the target does fastest.
+  bool deterministic_simd = false;
+  // NaNs that arithmetic makes are positive, quiet and without payload (the deterministic profile, too).
+  bool canonical_nans = false;
+
+  template <class A> void fields(A& a) {
+    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans);
+  }
 };
 
 struct CompileProgress {

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/compile_options.h"
+#include "cli/settings.h"
 #include "cli/terminal.h"
 
 namespace cusp::cli {
@@ -46,10 +47,15 @@ namespace {
 
 struct Arguments {
   CompileArguments compile;
+  std::vector<std::string> wasm;
   std::string file, output;
 };
 
-int run_compile(const Arguments& arguments) {
+int run_compile(Arguments& arguments) {
+  if (auto read = read_compiler_settings(arguments.wasm, arguments.compile.options); !read) {
+    print_error(read.error());
+    return kExitUsage;
+  }
   auto start = std::chrono::steady_clock::now();
   base::Result<std::vector<std::uint8_t>> bytes = [&] {
     prepare::PrepareOptions options = finished_options(arguments.compile);
@@ -84,6 +90,9 @@ void add_compile(CLI::App& app, Chosen& chosen) {
       "Example: cusp compile app.wasm -o app.cusp");
   compile->add_option("FILE", arguments->file, "A WebAssembly component or module")->required();
   compile->add_option("-o,--output", arguments->output, "Where the artifact goes")->required();
+  compile->add_option("-W,--wasm", arguments->wasm, std::string(kCompilerKeys) + "; several with commas")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   add_compile_options(*compile, arguments->compile);
   compile->callback([arguments, &chosen] { chosen = [arguments] { return run_compile(*arguments); }; });
 }

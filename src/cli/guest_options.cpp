@@ -6,6 +6,7 @@
 #include <CLI/App.hpp>
 #include <fmt/format.h>
 
+#include "cli/settings.h"
 #include "cli/terminal.h"
 
 namespace cusp::cli {
@@ -49,34 +50,15 @@ Result<app::DirectoryGrant> directory_of(const std::string& text) {
   return grant;
 }
 
-Result<bool> switch_of(std::string_view option, std::string_view value) {
-  if (value.empty() || value == "y" || value == "yes" || value == "true") return true;
-  if (value == "n" || value == "no" || value == "false") return false;
-  return bad(fmt::format("{}: '{}' is not y or n", option, value));
-}
-
 Result<std::uint32_t> small_size(std::string_view option, std::string_view value) {
   std::uint64_t size = CUSP_TRY(parse_size(value));
   if (size > std::numeric_limits<std::uint32_t>::max()) return bad(fmt::format("{}: {} is too large", option, value));
   return static_cast<std::uint32_t>(size);
 }
 
-// Calls each(key, value) for every part of "key=value,key".
-template <class Each> Result<void> each_setting(const std::vector<std::string>& lists, Each each) {
-  for (const std::string& list : lists) {
-    std::string_view rest = list;
-    while (!rest.empty()) {
-      std::string_view part = rest.substr(0, rest.find(','));
-      rest.remove_prefix(std::min(rest.size(), part.size() + 1));
-      std::size_t equals = part.find('=');
-      CUSP_TRY(each(part.substr(0, equals),
-                    equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1)));
-    }
-  }
-  return {};
-}
-
-Result<void> set_wasm(GuestOptions& options, std::string_view key, std::string_view value) {
+Result<void> set_wasm(GuestOptions& options, artifact::CompileRequest& compile, std::string_view key,
+                      std::string_view value) {
+  if (CUSP_TRY(set_compiler_key(compile, key, value))) return {};
   if (key == "timeout") options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(value)));
   else if (key == "max-memory-size") options.link.limits.memory_bytes = CUSP_TRY(parse_size(value));
   else if (key == "max-table-elements") options.link.limits.table_elements = CUSP_TRY(parse_size(value));
@@ -88,9 +70,8 @@ Result<void> set_wasm(GuestOptions& options, std::string_view key, std::string_v
     options.link.trap_missing = CUSP_TRY(switch_of("-W unknown-imports-trap", value));
   else
     return bad(fmt::format("-W {}: there are timeout, max-memory-size, max-table-elements, max-wasm-stack, "
-                           "max-handles, unknown-imports-default and "
-                           "unknown-imports-trap",
-                           key));
+                           "max-handles, unknown-imports-default, unknown-imports-trap and {}",
+                           key, kCompilerKeys));
   return {};
 }
 
@@ -124,8 +105,8 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
   command
       .add_option("-W,--wasm", arguments.wasm,
                   "timeout=D, max-memory-size=N, max-table-elements=N, max-wasm-stack=N, max-handles=N, "
-                  "unknown-imports-default[=y], "
-                  "unknown-imports-trap[=y]; several with commas")
+                  "unknown-imports-default[=y], unknown-imports-trap[=y]; " +
+                      std::string(kCompilerKeys) + "; several with commas")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   command.add_option("-S,--wasi", arguments.wasi, "http=n forbids outgoing requests")
@@ -133,14 +114,14 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
       ->type_name("KEY=VALUE");
 }
 
-Result<GuestOptions> read_guest_options(const GuestArguments& arguments) {
+Result<GuestOptions> read_guest_options(const GuestArguments& arguments, artifact::CompileRequest& compile) {
   GuestOptions options;
   for (const std::string& text : arguments.env) options.grants.environment.push_back(CUSP_TRY(environment_of(text)));
   for (const std::string& text : arguments.dirs) options.grants.directories.push_back(CUSP_TRY(directory_of(text)));
   if (!arguments.timeout.empty())
     options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.timeout)));
   if (!arguments.max_memory.empty()) options.link.limits.memory_bytes = CUSP_TRY(parse_size(arguments.max_memory));
-  CUSP_TRY(each_setting(arguments.wasm, [&](auto key, auto value) { return set_wasm(options, key, value); }));
+  CUSP_TRY(each_setting(arguments.wasm, [&](auto key, auto value) { return set_wasm(options, compile, key, value); }));
   CUSP_TRY(each_setting(arguments.wasi, [&](auto key, auto value) { return set_wasi(options, key, value); }));
   return options;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/host.h"
+#include "artifact/compiler_protocol.h"
 
 namespace CLI {
 class App;
@@ -26,7 +27,7 @@ struct GuestOptions {
 };
 
 void add_guest_options(CLI::App& command, GuestArguments& arguments);
-// Error: InvalidArgument, which names the option.
-base::Result<GuestOptions> read_guest_options(const GuestArguments& arguments);
+// `compile` takes what of -W is the compiler's. Error: InvalidArgument, which names the option.
+base::Result<GuestOptions> read_guest_options(const GuestArguments& arguments, artifact::CompileRequest& compile);
 
 } // namespace cusp::cli

@@ -65,6 +65,16 @@ void print_plan(const component::LinkPlan& plan) {
     }
 }
 
+// Which features a file uses, bodies included, and whether cusp has them on by itself.
+base::Result<wasm::Features> features_used(std::span<const std::uint8_t> bytes) {
+  const wasm::Features known = wasm::Features::validated();
+  if (!component::is_component(bytes)) return wasm::used_features(CUSP_TRY(wasm::read_module(bytes, known)));
+  const component::LinkedComponent linked = CUSP_TRY(component::link_component(bytes, known));
+  wasm::Features used = wasm::Features::none();
+  for (const component::CoreModule& module : linked.modules) used.merge(CUSP_TRY(wasm::used_features(module.module)));
+  return used;
+}
+
 int failed(base::Error error, const std::string& file) {
   if (error.file.empty()) error.file = file;
   print_error(error);
@@ -83,9 +93,25 @@ int inspect_artifact(const std::string& file) {
   return 0;
 }
 
-int run_inspect(const std::string& file) {
+int inspect_features(const std::string& file, std::span<const std::uint8_t> bytes) {
+  if (artifact::looks_like_artifact(bytes))
+    return failed({.code = base::ErrorCode::InvalidArgument,
+                   .message = "an artifact does not tell which features its input used; name the wasm file",
+                   .file = {}},
+                  file);
+  auto used = features_used(bytes);
+  if (!used) return failed(used.error(), file);
+#define FEATURE(Name, text, state)                                                                                     \
+  if (wasm::Feature::Name != wasm::Feature::Mvp && used->has(wasm::Feature::Name))                                     \
+    fmt::print("{}{}\n", text, wasm::Features().has(wasm::Feature::Name) ? "" : " (off; -W " text "=y)");
+#include "wasm/features.def"
+  return 0;
+}
+
+int run_inspect(const std::string& file, bool features) {
   auto bytes = prepare::read_file(file);
   if (!bytes) return failed(bytes.error(), file);
+  if (features) return inspect_features(file, *bytes);
   if (artifact::looks_like_artifact(*bytes)) return inspect_artifact(file);
   if (component::is_component(*bytes)) {
     auto linked = component::link_component(*bytes, wasm::Features{});
@@ -110,11 +136,14 @@ int run_inspect(const std::string& file) {
 
 void add_inspect(CLI::App& app, Chosen& chosen) {
   auto file = std::make_shared<std::string>();
+  auto features = std::make_shared<bool>(false);
   CLI::App* inspect =
       app.add_subcommand("inspect", "Show imports, exports and sizes of a component, module or artifact");
-  inspect->footer("Example: cusp inspect app.wasm");
+  inspect->footer("Example: cusp inspect app.wasm\n         cusp inspect --features app.wasm");
   inspect->add_option("FILE", *file, "A WebAssembly component or module, or an artifact")->required();
-  inspect->callback([file, &chosen] { chosen = [file] { return run_inspect(*file); }; });
+  inspect->add_flag("--features", *features,
+                    "List the WebAssembly features that the code uses, one a line, and nothing else");
+  inspect->callback([file, features, &chosen] { chosen = [file, features] { return run_inspect(*file, *features); }; });
 }
 
 } // namespace cusp::cli

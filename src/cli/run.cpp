@@ -86,14 +86,14 @@ Result<app::CommandOutcome> run_file(const Arguments& arguments, const GuestOpti
   return invoke(std::move(code), options, arguments.invoke);
 }
 
-int run(const Arguments& arguments) {
+int run(Arguments& arguments) {
   if (arguments.words.empty() || arguments.words.front().starts_with('-')) {
     print_error(arguments.words.empty() ? "FILE is missing"
                                         : fmt::format("there is no option {}", arguments.words.front()),
                 "run `cusp run --help` for its options");
     return kExitUsage;
   }
-  auto guest = read_guest_options(arguments.guest);
+  auto guest = read_guest_options(arguments.guest, arguments.compile.options);
   if (!guest) {
     print_error(guest.error());
     return kExitUsage;

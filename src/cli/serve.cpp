@@ -25,8 +25,9 @@ struct Arguments {
   std::uint32_t max_concurrency = 0;
 };
 
-Result<app::ServeOptions> options_of(const Arguments& arguments) {
-  GuestOptions guest = CUSP_TRY(read_guest_options(arguments.guest));
+// Also completes what of -W the compiler takes.
+Result<app::ServeOptions> options_of(Arguments& arguments) {
+  GuestOptions guest = CUSP_TRY(read_guest_options(arguments.guest, arguments.compile.options));
   app::ServeOptions options;
   options.address = arguments.address;
   options.workers = arguments.workers;
@@ -56,7 +57,7 @@ Result<int> serve_file(const Arguments& arguments, const app::ServeOptions& opti
   return app::serve(CUSP_TRY(runtime::Code::load(std::move(artifact))), options);
 }
 
-int run(const Arguments& arguments) {
+int run(Arguments& arguments) {
   auto options = options_of(arguments);
   if (!options) {
     print_error(options.error());

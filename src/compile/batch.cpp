@@ -31,14 +31,11 @@ Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest
   options.bounds = request.bounds;
   options.target_cpu = request.target_cpu;
   options.threads = request.threads;
-  for (unsigned bit = 0; bit < 64; ++bit) {
-    auto feature = static_cast<wasm::Feature>(bit);
-    if ((request.features >> bit & 1) == 0) continue;
-    // A bit beyond the validator's own features, internal ones included, is not for input.
-    if (!wasm::Features::validated().has(feature))
-      return base::fail(ErrorCode::InvalidArgument, "a feature that is not for input was asked for");
-    options.features.add(feature);
-  }
+  auto features = wasm::Features::from_bits(request.features);
+  if (!features) return base::fail(ErrorCode::InvalidArgument, "a feature that is not for input was asked for");
+  options.features = *features;
+  options.deterministic_simd = request.deterministic_simd;
+  options.canonical_nans = request.canonical_nans;
   std::uint32_t last_percent = ~0u;
   options.progress = [&](std::uint32_t done, std::uint32_t total) {
     std::uint32_t percent = total == 0 ? 100 : static_cast<std::uint32_t>(std::uint64_t{done} * 100 / total);

@@ -44,12 +44,13 @@ constexpr unsigned kThreadStack = 64u << 20;
 constexpr std::uint64_t kHugeBody = 1 << 20;
 
 artifact::CompileRequest request_of(const CompileOptions& options) {
-  wasm::Features standard;
   return {.opt_level = options.opt_level,
           .bounds = options.bounds,
           .target_cpu = options.target_cpu,
           .threads = options.threads,
-          .features = options.features.bits() & ~standard.bits()};
+          .features = options.features.bits(),
+          .deterministic_simd = options.deterministic_simd,
+          .canonical_nans = options.canonical_nans};
 }
 
 enum class WorkKind : std::uint8_t { TrapStubs, Trampolines, Functions };
@@ -153,7 +154,12 @@ private:
       GroupLowering::emit_trap_stubs(*ir);
     } else {
       const wasm::Module& wasm = module(work.group.module);
-      GroupLowering lowering(context, machine, wasm, {work.group.module, options_.bounds, opt_level});
+      GroupLowering lowering(context, machine, wasm,
+                             {.module_index = work.group.module,
+                              .bounds = options_.bounds,
+                              .opt_level = opt_level,
+                              .deterministic_simd = options_.deterministic_simd,
+                              .canonical_nans = options_.canonical_nans});
       for (std::uint32_t i = work.group.first; i < work.group.end; ++i)
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));
       if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);

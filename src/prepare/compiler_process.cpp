@@ -107,7 +107,7 @@ Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const
   struct sigaction ignore{}, previous{};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, &previous);
-  artifact::CompileRequest request{options_.opt_level, options_.bounds, options_.target_cpu, options_.threads, 0};
+  artifact::CompileRequest request = options_;
   artifact::Deadline deadline = std::chrono::steady_clock::now() + options_.time_limit;
   auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request), deadline);
   if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm, deadline);

@@ -36,8 +36,7 @@ std::string host_features() {
 }
 
 StoreKey store_key(const std::string& content_hash, const PrepareOptions& options) {
-  artifact::CompileRequest request{options.opt_level, options.bounds, options.target_cpu, 0, 0};
-  std::string settings = artifact::settings_text(request);
+  std::string settings = artifact::settings_text(options);
   return {
       hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, settings, abi::abi_hash(), artifact::compiler_build(),
                             options.target_cpu == "native" ? host_features() : options.target_cpu)),

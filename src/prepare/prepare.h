@@ -21,11 +21,7 @@ namespace cusp::prepare {
 
 using base::Result;
 
-struct PrepareOptions {
-  unsigned opt_level = 2;
-  artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
-  std::string target_cpu = "native";
-  unsigned threads = 0;
+struct PrepareOptions : artifact::CompileRequest {
   bool no_cache = false;
   std::chrono::milliseconds time_limit = std::chrono::hours(1);          // of one compilation, by the clock on the wall
   std::function<void(std::uint32_t done, std::uint32_t total)> progress; // functions; on the calling thread
@@ -41,6 +37,10 @@ public:
   Result<std::vector<std::uint8_t>> compile_bytes(std::span<const std::uint8_t> wasm);
   // The same as a file without a name, opened.
   Result<std::shared_ptr<const artifact::Artifact>> compile(std::span<const std::uint8_t> wasm);
+  // For the requests to come.
+  void set_request(const artifact::CompileRequest& request) {
+    static_cast<artifact::CompileRequest&>(options_) = request;
+  }
 
 private:
   CompilerProcess() = default;

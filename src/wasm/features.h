@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ public:
   static constexpr Features none() { return Features(bit(Feature::Mvp)); }
   // Everything that the validator knows, whether or not the compiler does: standard and proposals.
   static constexpr Features validated() { return Features(in_state(FeatureState::On) | in_state(FeatureState::Opt)); }
+  // What bits() gave, perhaps to another program: nullopt when a bit is of no feature that input may use.
+  static std::optional<Features> from_bits(std::uint64_t bits);
 
   constexpr bool has(Feature feature) const { return (bits_ & bit(feature)) != 0; }
   constexpr void add(Feature feature) { bits_ |= bit(feature); }
@@ -28,10 +31,14 @@ public:
   constexpr Features with(Feature feature) const { return Features(bits_ | bit(feature)); }
   constexpr Features without(Feature feature) const { return Features(bits_ & ~bit(feature)); }
   constexpr void merge(Features other) { bits_ |= other.bits_; }
+  // As a person switches: on takes along what the feature needs, off what needs it (FEATURE_NEEDS).
+  void turn(Feature feature, bool on);
   constexpr std::uint64_t bits() const { return bits_; } // one bit per Feature, for keys and hashes
   constexpr bool operator==(const Features&) const = default;
 
   std::string to_string() const; // "simd, tail-call"
+  // How it differs from the default: "+gc,-simd"; empty when it does not.
+  std::string changes() const;
 
 private:
   constexpr explicit Features(std::uint64_t bits) : bits_(bits) {}
@@ -47,5 +54,8 @@ private:
 };
 
 std::string_view feature_name(Feature feature); // "reference-types"
+FeatureState feature_state(Feature feature);
+// By that name; any row but the internal ones.
+std::optional<Feature> feature_named(std::string_view name);
 
 } // namespace cusp::wasm

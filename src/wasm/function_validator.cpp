@@ -301,13 +301,20 @@ void FunctionValidator::mark_initialised(std::uint32_t local) {
 
 // ---- whole modules ----
 
-base::Result<void> validate_bodies(const Module& module) {
+base::Result<Features> used_features(const Module& module) {
   FunctionValidator validator(module);
   for (std::uint32_t i = 0; i < module.defined_functions(); ++i) {
     if (!validator.begin(DefinedFuncIndex(i))) return std::unexpected(validator.take_error());
     while (!validator.done())
       if (!validator.step()) return std::unexpected(validator.take_error());
   }
+  Features used = module.features_used;
+  used.merge(validator.features_used());
+  return used;
+}
+
+base::Result<void> validate_bodies(const Module& module) {
+  CUSP_TRY(used_features(module));
   return {};
 }
 

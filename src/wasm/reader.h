@@ -21,5 +21,7 @@ base::Result<Module> read_module(std::span<const std::uint8_t> bytes, const Feat
 
 // Validates every body, single-threaded. Error: as read_module's, for the first body that has one.
 base::Result<void> validate_bodies(const Module& module);
+// The same, and tells which features the module uses, inside the bodies and outside.
+base::Result<Features> used_features(const Module& module);
 
 } // namespace cusp::wasm

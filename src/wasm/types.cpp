@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "wasm/features.h"
 #include "wasm/operators.h"
 
 namespace cusp::wasm {
@@ -43,22 +42,6 @@ std::string FuncType::to_string() const {
     return text + ")";
   };
   return list(params) + " -> " + list(results);
-}
-
-std::string_view feature_name(Feature feature) {
-  constexpr std::string_view kNames[] = {
-#define FEATURE(Name, text, state) text,
-#include "wasm/features.def"
-  };
-  return kNames[static_cast<unsigned>(feature)];
-}
-
-std::string Features::to_string() const {
-  std::string text;
-#define FEATURE(Name, name, state)                                                                                     \
-  if (Feature::Name != Feature::Mvp && has(Feature::Name)) text += (text.empty() ? "" : ", ") + std::string(name);
-#include "wasm/features.def"
-  return text;
 }
 
 const OpInfo& op_info(Op op) {

@@ -24,6 +24,7 @@ struct LoweringSettings {
   std::uint32_t module_index = 0; // the module's place in ArtifactMeta::modules
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
   unsigned opt_level = 2;
+  bool deterministic_simd = false, canonical_nans = false; // artifact::CompileRequest
 };
 
 // Hidden, dso-local symbols that the linker resolves: "f<module>.<FuncIndex>", "e<module>.<TypeIndex>" (entry
