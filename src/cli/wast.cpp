@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/settings.h"
 #include "cli/terminal.h"
 #include "cli/wast_runner.h"
 
@@ -18,7 +19,7 @@ struct WastArguments {
   std::vector<std::string> paths;
   WastOptions options;
   std::string bounds = "guard";
-  std::vector<std::string> features;
+  std::vector<std::string> features, wasm;
   bool scripts = false, verbose = false;
 };
 
@@ -32,7 +33,11 @@ void set_features(WastArguments& arguments) {
   }
 }
 
-int run_wast(const WastArguments& arguments) {
+int run_wast(WastArguments& arguments) {
+  if (auto read = read_compiler_settings(arguments.wasm, arguments.options.request); !read) {
+    print_error(read.error());
+    return kExitUsage;
+  }
   std::vector<std::filesystem::path> scripts;
   for (const std::string& path : arguments.paths) {
     auto found = find_wast_scripts(path);
@@ -73,10 +78,15 @@ void add_wast(CLI::App& app, Chosen& chosen) {
   wast->footer("PATH is a script made by `wasm-tools json-from-wast`, or a folder with such scripts.\n"
                "Example: cusp wast --opt-level 0 spec/core");
   wast->add_option("PATH", arguments->paths, "Scripts or folders")->required();
-  wast->add_option("--opt-level", arguments->options.opt_level, "0, 1 or 2 (default 2)")->check(CLI::Range(0, 2));
+  wast->add_option("--opt-level", arguments->options.request.opt_level, "0, 1 or 2 (default 2)")
+      ->check(CLI::Range(0, 2));
   wast->add_option("--bounds", arguments->bounds,
                    "guard (address space protects memories) or explicit (checks in code)")
       ->check(CLI::IsMember({"guard", "explicit"}));
+  wast->add_option("-W,--wasm", arguments->wasm,
+                   std::string(kCompilerKeys) + "; what the suite's index.json says of a script comes first")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   wast->add_flag("--scripts", arguments->scripts, "Print the counts of every script, not just of those with failures");
   wast->add_option("--features", arguments->features,
                    "Features of components to turn on or, with a minus sign, off: nested-names,-memory64")
@@ -85,7 +95,7 @@ void add_wast(CLI::App& app, Chosen& chosen) {
                  "Decode and validate only: a module need not be instantiable, and what needs an instance is skipped");
   wast->callback([arguments, &chosen] {
     set_features(*arguments);
-    arguments->options.explicit_bounds = arguments->bounds == "explicit";
+    if (arguments->bounds == "explicit") arguments->options.request.bounds = artifact::BoundsMode::Explicit;
     chosen = [arguments] { return run_wast(*arguments); };
   });
 }

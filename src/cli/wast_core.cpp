@@ -37,12 +37,24 @@ base::Result<std::unique_ptr<WastCore>> WastCore::create(WastCompile compile) {
   std::unique_ptr<WastCore> core(new WastCore);
   core->compile_ = std::move(compile);
   core->store_ = CUSP_TRY(runtime::Store::create(runtime::StoreLimits{}));
-  core->add_spectest();
+  CUSP_TRY(core->add_spectest());
   core->add_wasmtime();
   return core;
 }
 
-void WastCore::add_spectest() {
+base::Result<std::unique_ptr<WastCore>> WastCore::create_beside(const std::string& shared) const {
+  std::unique_ptr<WastCore> core(new WastCore);
+  core->compile_ = compile_;
+  core->store_ = CUSP_TRY(runtime::Store::create(runtime::StoreLimits{}));
+  if (shared.empty()) return core;
+  auto it = named_.find(shared);
+  if (it == named_.end()) return base::fail(ErrorCode::NotFound, fmt::format("there is no instance ${}", shared));
+  core->foreign_ = it->second;
+  core->named_[shared] = core->registry_[shared] = it->second;
+  return core;
+}
+
+base::Result<void> WastCore::add_spectest() {
   auto function = [&](const char* name, std::vector<std::uint32_t> params) {
     artifact::FuncTypeMeta type{.params = std::move(params), .results = {}};
     spectest_[name] = runtime::ExternFunc{store_->add_host_func(type, do_nothing, nullptr)};
@@ -64,14 +76,15 @@ void WastCore::add_spectest() {
   global("global_f32", kF32, std::bit_cast<std::uint32_t>(666.6f));
   global("global_f64", kF64, std::bit_cast<std::uint64_t>(666.6));
   artifact::TableMeta table{.element_type = kFuncref, .min = 10, .max = 20, .index64 = false, .init = {}};
-  spectest_["table"] = store_->add_table(table);
+  spectest_["table"] = CUSP_TRY(store_->add_table(table));
   table.index64 = true;
-  spectest_["table64"] = store_->add_table(table);
+  spectest_["table64"] = CUSP_TRY(store_->add_table(table));
   artifact::MemoryMeta memory;
   memory.min = 1, memory.max = 2;
-  spectest_["memory"] = store_->add_memory(memory);
+  spectest_["memory"] = CUSP_TRY(store_->add_memory(memory));
   memory.max = 1, memory.shared = true;
-  spectest_["shared_memory"] = store_->add_memory(memory);
+  spectest_["shared_memory"] = CUSP_TRY(store_->add_memory(memory));
+  return {};
 }
 
 void WastCore::add_wasmtime() {
@@ -80,7 +93,10 @@ void WastCore::add_wasmtime() {
 
 base::Result<Extern> WastCore::resolve(const artifact::ImportMeta& import, const artifact::ModuleMeta&) {
   if (auto it = registry_.find(import.module); it != registry_.end()) {
-    if (auto item = it->second->exported(import.name)) return *item;
+    auto item = it->second->exported(import.name);
+    auto* memory = item ? std::get_if<runtime::ExternMemory>(&*item) : nullptr;
+    const bool allowed = it->second != foreign_ || (memory && memory->owner);
+    if (item && allowed) return *item;
   } else if (import.module == "spectest") {
     if (auto item = spectest_.find(import.name); item != spectest_.end()) return item->second;
   } else if (import.module == "wasmtime") {
@@ -121,6 +137,8 @@ base::Result<void> WastCore::register_as(const std::optional<std::string>& name,
 
 base::Result<std::vector<abi::ValRaw>> WastCore::perform(const WastAction& action) {
   runtime::Instance* instance = CUSP_TRY(instance_of(action.module));
+  if (instance == foreign_)
+    return base::fail(ErrorCode::InvalidArgument, "the instance belongs to another thread of the script");
   auto item = instance->exported(action.field);
   if (!item) return base::fail(ErrorCode::NotFound, fmt::format("there is no export \"{}\"", action.field));
   std::vector<abi::ValRaw> values;

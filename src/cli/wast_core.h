@@ -19,6 +19,8 @@ using WastCompile =
 class WastCore {
 public:
   static base::Result<std::unique_ptr<WastCore>> create(WastCompile compile);
+  // For a thread of a script: a store of its own without `spectest`, that may import the shared memories of `shared` under that name.
+  base::Result<std::unique_ptr<WastCore>> create_beside(const std::string& shared) const;
 
   // Error: Unlinkable, Trap and whatever the compiler says.
   base::Result<void> instantiate(const std::vector<std::uint8_t>& bytes, const std::optional<std::string>& name);
@@ -33,7 +35,7 @@ private:
   WastCore() = default;
   base::Result<runtime::Extern> resolve(const artifact::ImportMeta& import, const artifact::ModuleMeta& meta);
   base::Result<runtime::Instance*> instance_of(const std::optional<std::string>& name);
-  void add_spectest();
+  base::Result<void> add_spectest();
   void add_wasmtime();
 
   WastCompile compile_;
@@ -42,6 +44,7 @@ private:
   std::map<std::string, runtime::Instance*> named_;
   std::map<std::string, runtime::Instance*> registry_;
   std::map<std::string, runtime::Extern> spectest_, wasmtime_;
+  runtime::Instance* foreign_ = nullptr; // of another thread's store: only its shared memories may be touched
 };
 
 } // namespace cusp::cli

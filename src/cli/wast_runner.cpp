@@ -1,14 +1,19 @@
 #include "cli/wast_runner.h"
 
+#include <mutex>
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "artifact/artifact.h"
 #include "cli/wast_component.h"
+#include "cli/wast_config.h"
 #include "cli/wast_core.h"
 #include "cli/wast_values.h"
 #include "component/component.h"
 #include "loop/event_loop.h"
 #include "prepare/prepare.h"
+#include "wasm/branch_hints.h"
 #include "wasm/reader.h"
 
 namespace cusp::cli {
@@ -18,6 +23,8 @@ using base::ErrorCode;
 struct WastRunner::State {
   WastOptions options;
   std::unique_ptr<prepare::CompilerProcess> compiler;
+  std::mutex compiling; // threads of a script share the compiler
+  WastIndexes indexes;
 };
 
 namespace {
@@ -45,15 +52,22 @@ bool trap_text_matches(std::string_view actual, std::string_view expected) {
   return false;
 }
 
-// The state of one script. Lives on a fiber, because guest code does.
+std::string problem_text(const WastCommand& command, const Outcome& outcome) {
+  return fmt::format("{}: {}: {}", command.line, command.type, outcome.problem);
+}
+
+// The state of one script, or of one thread of it. Lives on a fiber, because guest code does.
 class ScriptRun {
 public:
   // Without instances: `core` and `components` are null, and what needs an instance is skipped.
-  ScriptRun(const WastOptions& options, std::unique_ptr<WastCore> core, std::unique_ptr<WastComponents> components)
-      : options_(options), core_(std::move(core)), components_(std::move(components)) {}
+  ScriptRun(WastCompile compile, const component::Features& features, bool features_chosen,
+            std::unique_ptr<WastCore> core, std::unique_ptr<WastComponents> components)
+      : compile_(std::move(compile)), features_(features), features_chosen_(features_chosen), core_(std::move(core)),
+        components_(std::move(components)) {}
 
   Outcome run(const WastCommand& command) {
-    if (command.type == "thread" || command.type == "wait") return failed("threads are not supported");
+    if (command.type == "thread") return start_thread(command);
+    if (command.type == "wait") return join_thread(command);
     bool has_file = command.type.starts_with("module") || command.type.starts_with("assert_invalid") ||
                     command.type.starts_with("assert_malformed") || command.type == "assert_unlinkable" ||
                     command.type == "assert_uninstantiable";
@@ -74,13 +88,48 @@ private:
     return result ? passed() : failed(result.error());
   }
 
-  // What only validates need not be compiled.
-  base::Result<void> validate(const std::vector<std::uint8_t>& bytes) {
-    component::Features features = options_.features;
-    if (!core_) features.core = wasm::Features::validated();
+  // A `custom` assertion is about custom sections, which no engine would refuse a module for.
+  static base::Result<void> validate_with(const std::vector<std::uint8_t>& bytes, const component::Features& features,
+                                          bool custom = false) {
     if (component::is_component(bytes)) return component::validate_component(bytes, features);
     auto module = CUSP_TRY(wasm::read_module(bytes, features.core));
-    return wasm::validate_bodies(module);
+    CUSP_TRY(wasm::validate_bodies(module));
+    return custom ? wasm::check_branch_hints(module) : base::Result<void>();
+  }
+
+  // Whether cusp lacks what these bytes need, whatever is switched off.
+  static bool is_unknown(const std::vector<std::uint8_t>& bytes) {
+    auto valid = validate_with(bytes, component::Features());
+    return !valid && valid.error().code == ErrorCode::Unsupported;
+  }
+
+  // On an OS thread with an event loop and a store of its own.
+  Outcome start_thread(const WastCommand& command) {
+    if (!core_) return skipped();
+    auto core = core_->create_beside(command.shared_module);
+    if (!core) return failed(core.error());
+    auto components = WastComponents::create(compile_);
+    if (!components) return failed(components.error());
+    Thread& thread = threads_[command.name.value_or("")];
+    auto run = std::make_shared<ScriptRun>(compile_, features_, features_chosen_, std::move(*core), std::move(*components));
+    run->definitions_ = definitions_;
+    thread.handle = std::jthread([&command, &problems = thread.problems, run = std::move(run)] {
+      auto ran = loop::EventLoop::run_one([&] {
+        for (const WastCommand& inner : command.commands)
+          if (Outcome outcome = run->run(inner); outcome.verdict == Verdict::Failed)
+            problems += "\n  " + problem_text(inner, outcome);
+      });
+      if (!ran) problems += "\n  " + ran.error().to_string();
+    });
+    return passed();
+  }
+
+  Outcome join_thread(const WastCommand& command) {
+    if (!core_) return skipped();
+    auto it = threads_.find(command.thread);
+    if (it == threads_.end() || !it->second.handle.joinable()) return failed("there is no such thread");
+    it->second.handle.join();
+    return it->second.problems.empty() ? passed() : failed("in the thread:" + it->second.problems);
   }
 
   base::Result<void> instantiate(const WastCommand& command, const std::vector<std::uint8_t>& bytes) {
@@ -94,16 +143,16 @@ private:
     if (!bytes) return failed(bytes.error());
     if (command.type == "module" && core_) return of(instantiate(command, *bytes));
     if (command.type == "module_definition" || command.type == "module") {
-      if (auto valid = validate(*bytes); !valid) return failed(valid.error());
+      if (auto valid = validate_with(*bytes, features_); !valid) return failed(valid.error());
       definitions_[command.name.value_or("")] = std::move(*bytes);
       return passed();
     }
     if (command.type.starts_with("assert_invalid") || command.type.starts_with("assert_malformed")) {
-      auto valid = validate(*bytes);
+      auto valid = validate_with(*bytes, features_, command.type.ends_with("_custom"));
       if (valid) return failed(fmt::format("accepted, expected: {}", command.text));
-      // A feature that is missing is no reason, unless the run asked for it to be.
-      bool refused = valid.error().code != ErrorCode::Unsupported || options_.features_chosen;
-      return refused ? passed() : failed(valid.error());
+      // What lacks a feature is invalid where the suite or the run has it off, and says nothing where cusp has none.
+      const bool lacking = valid.error().code == ErrorCode::Unsupported && !features_chosen_;
+      return lacking && is_unknown(*bytes) ? failed(valid.error()) : passed();
     }
     if (!core_) return skipped();
     bool before = component_current_;
@@ -111,8 +160,13 @@ private:
     component_current_ = before;
     if (linked) return failed(fmt::format("instantiated, expected: {}", command.text));
     const base::Error& error = linked.error();
-    if (command.type == "assert_unlinkable") return error.code == ErrorCode::Unlinkable ? passed() : failed(error);
-    return error.code == ErrorCode::Trap ? passed() : failed(error);
+    const bool trapped = error.code == ErrorCode::Trap;
+    // Of segments out of bounds a script may say either.
+    if (command.type == "assert_unlinkable")
+      return error.code == ErrorCode::Unlinkable || (trapped && trap_text_matches(error.message, command.text))
+                 ? passed()
+                 : failed(error);
+    return trapped || error.code == ErrorCode::LimitExceeded ? passed() : failed(error);
   }
 
   Outcome module_instance(const WastCommand& command) {
@@ -160,11 +214,19 @@ private:
     return {};
   }
 
-  const WastOptions& options_;
+  struct Thread {
+    std::string problems; // of the thread until it is joined
+    std::jthread handle;
+  };
+
+  WastCompile compile_;
+  component::Features features_;
+  bool features_chosen_;
   std::unique_ptr<WastCore> core_;
   std::unique_ptr<WastComponents> components_;
   bool component_current_ = false;
   std::map<std::string, std::vector<std::uint8_t>> definitions_;
+  std::map<std::string, Thread> threads_; // last: they use the rest
 };
 
 } // namespace
@@ -174,10 +236,7 @@ base::Result<std::unique_ptr<WastRunner>> WastRunner::create(const WastOptions& 
   std::unique_ptr<WastRunner> runner(new WastRunner);
   runner->state_ = std::make_unique<State>();
   runner->state_->options = options;
-  prepare::PrepareOptions compile;
-  compile.opt_level = options.opt_level;
-  if (options.explicit_bounds) compile.bounds = artifact::BoundsMode::Explicit;
-  if (!options.validate_only) runner->state_->compiler = CUSP_TRY(prepare::CompilerProcess::start(compile));
+  if (!options.validate_only) runner->state_->compiler = CUSP_TRY(prepare::CompilerProcess::start({}));
   return runner;
 }
 
@@ -192,8 +251,25 @@ WastCounts WastRunner::run_script(const std::filesystem::path& path,
     counts.failed = 1;
     return counts;
   }
+  auto config = state_->indexes.config_of(path, {state_->options.request, state_->options.features});
+  if (!config) {
+    problem(config.error().to_string());
+    counts.failed = 1;
+    return counts;
+  }
+  if (config->hogs_memory && !has_memory_for_hogs()) {
+    problem(fmt::format("{}: skipped, for it takes more memory than this machine has left", path.string()));
+    counts.skipped = static_cast<std::uint32_t>(script->commands.size());
+    return counts;
+  }
+  if (state_->compiler) state_->compiler->set_request(config->request);
+  // What only validates need not be compiled.
+  config->features.core = state_->compiler
+                              ? wasm::Features::from_bits(config->request.features).value_or(wasm::Features())
+                              : wasm::Features::validated();
   WastCompile compile =
       [this](const std::vector<std::uint8_t>& bytes) -> base::Result<std::shared_ptr<const runtime::Code>> {
+    std::lock_guard lock(state_->compiling);
     auto artifact = CUSP_TRY(state_->compiler->compile(bytes));
     return runtime::Code::load(std::move(artifact));
   };
@@ -204,14 +280,14 @@ WastCounts WastRunner::run_script(const std::filesystem::path& path,
       core = CUSP_TRY(WastCore::create(compile));
       components = CUSP_TRY(WastComponents::create(compile));
     }
-    ScriptRun run(state_->options, std::move(core), std::move(components));
+    ScriptRun run(compile, config->features, state_->options.features_chosen, std::move(core), std::move(components));
     for (const WastCommand& command : script->commands) {
       Outcome outcome = run.run(command);
       if (outcome.verdict == Verdict::Passed) ++counts.passed;
       if (outcome.verdict == Verdict::Skipped) ++counts.skipped;
       if (outcome.verdict == Verdict::Failed) {
         ++counts.failed;
-        problem(fmt::format("{}:{}: {}: {}", path.string(), command.line, command.type, outcome.problem));
+        problem(fmt::format("{}:{}", path.string(), problem_text(command, outcome)));
       }
     }
     return {};

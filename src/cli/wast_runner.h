@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "artifact/compiler_protocol.h"
 #include "base/result.h"
 #include "cli/wast_script.h"
 #include "component/features.h"
@@ -11,8 +12,7 @@
 namespace cusp::cli {
 
 struct WastOptions {
-  unsigned opt_level = 2;
-  bool explicit_bounds = false;
+  artifact::CompileRequest request; // where a suite's index says nothing else
   component::Features features;
   bool features_chosen = false; // the features are not those by default
   bool validate_only = false;   // a module command means that the module validates; actions are skipped

@@ -55,6 +55,7 @@ WastCommand command_of(const json& object, const fs::path& folder) {
   }
   if (auto expected = object.find("expected"); expected != object.end()) command.expected = *expected;
   command.shared_module = object.value("shared_module", "");
+  command.thread = object.value("thread", "");
   if (auto nested = object.find("commands"); nested != object.end())
     for (const json& inner : *nested) command.commands.push_back(command_of(inner, folder));
   return command;

@@ -33,6 +33,7 @@ struct WastCommand {
   nlohmann::json expected = nlohmann::json::array();
   std::vector<WastCommand> commands; // thread
   std::string shared_module;         // thread
+  std::string thread;                // wait
 };
 
 struct WastScript {
