@@ -96,6 +96,7 @@ struct MemoryRecord {
   std::uint64_t byte_length; // current size
   std::uint64_t max_bytes;   // it may grow up to here
   std::uint64_t page_size;   // bytes
+  void* shared = nullptr;    // the runtime's own, of a shared memory; otherwise null
 };
 
 struct TableRecord {
@@ -104,7 +105,8 @@ struct TableRecord {
   std::uint64_t max_length;
 };
 
-// The entry of a memory or table in a VM context, imported or defined alike; `base` and `record` are invariant.
+// The entry of a memory or table in a VM context, imported or defined alike; `base` and `record` are invariant. The record of a memory or
+// table that the module defines is in the VM context, at memory_record() or table_record(); a shared memory's is where the runtime has it.
 struct MemoryEntry {
   std::uint8_t* base;
   MemoryRecord* record;

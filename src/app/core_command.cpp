@@ -159,7 +159,7 @@ private:
       const runtime::HostModule* wasi = is_func ? wasi::preview1::host_module(import.module) : nullptr;
       if (auto given = wasi ? wasi->bind(*store_, import.name) : std::nullopt) imports.push_back(*given);
       else if (options_.link.default_missing && has_default(meta_, import))
-        imports.push_back(default_import(*store_, *code_, import));
+        imports.push_back(CUSP_TRY(default_import(*store_, *code_, import)));
       else if (options_.link.trap_missing && is_func) imports.push_back(trapping_import(import));
       else missing += fmt::format("\n  {}.{}", import.module, import.name);
     }

@@ -218,7 +218,7 @@ ModuleMeta build_module_meta(const wasm::Module& module, artifact::BoundsMode bo
                              .memory64 = memory.memory64,
                              .shared = memory.shared,
                              .page_size_log2 = memory.page_size_log2,
-                             .bounds = memory.memory64 ? artifact::BoundsMode::Explicit : bounds});
+                             .bounds = memory_bounds(memory, bounds)});
   for (const wasm::Global& global : module.globals)
     meta.globals.push_back({global.type.type.raw(), global.type.is_mutable, convert(global.init)});
   for (const wasm::TagType& tag : module.tags) meta.tags.push_back(tag.type.value);

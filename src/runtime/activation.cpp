@@ -128,10 +128,15 @@ void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std:
   cusp_leave_guest(&activation);
 }
 
-bool deadline_passed(const Activation* activation) {
+std::int64_t earliest_deadline(const Activation* activation) {
   std::int64_t earliest = kNoDeadline;
   for (; activation; activation = activation->outer)
     if (activation->execution->deadline_ns < earliest) earliest = activation->execution->deadline_ns;
+  return earliest;
+}
+
+bool deadline_passed(const Activation* activation) {
+  const std::int64_t earliest = earliest_deadline(activation);
   if (earliest == kNoDeadline) return false;
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -74,6 +74,8 @@ void record_trap(Activation& activation, abi::Trap trap, std::uintptr_t pc, std:
 // deadline has passed, and the guest must be stopped with Timeout.
 bool interruption_due(Execution& execution);
 
+// The earliest deadline of this activation and those around it, or kNoDeadline. CLOCK_MONOTONIC. Async-signal-safe.
+std::int64_t earliest_deadline(const Activation* activation);
 // The deadline of this activation or of one around it has passed. Async-signal-safe.
 bool deadline_passed(const Activation* activation);
 

@@ -1,7 +1,9 @@
 // What guest code calls in the runtime (abi/builtins.def). Bounds are checked before anything is touched. These functions have no
 // destructors to run when a trap drops their frames.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <mutex>
 
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
@@ -17,7 +19,9 @@ bool in_bounds(std::uint64_t at, std::uint64_t count, std::uint64_t size) { retu
 
 } // namespace
 
-std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t delta_pages) {
+namespace {
+
+std::uint64_t grow_alone(Store& store, abi::MemoryRecord& memory, std::uint64_t delta_pages) {
   std::uint64_t old_bytes = memory.byte_length, old_pages = old_bytes / memory.page_size;
   if (delta_pages == 0) return old_pages;
   if (delta_pages > (memory.max_bytes - old_bytes) / memory.page_size) return kFailed;
@@ -28,9 +32,18 @@ std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t
     store.charge(std::uint64_t{0} - added);
     return kFailed;
   }
-  memory.byte_length = old_bytes + added;
+  std::atomic_ref(memory.byte_length).store(old_bytes + added, std::memory_order_release);
   store.state().grown = true;
   return old_pages;
+}
+
+} // namespace
+
+std::uint64_t grow_memory(Store& store, abi::MemoryRecord& memory, std::uint64_t delta_pages) {
+  SharedMemory* shared = shared_of(memory);
+  if (!shared) return grow_alone(store, memory, delta_pages);
+  std::lock_guard lock(shared->growth());
+  return grow_alone(store, memory, delta_pages);
 }
 
 std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t delta, void* init) {
@@ -74,7 +87,7 @@ bool init_memory(Instance& instance, std::uint32_t memory, std::uint32_t data, s
   const artifact::DataMeta& segment = instance.meta().datas[data];
   std::uint64_t size = InstanceAccess::dropped_datas(instance)[data] ? 0 : segment.bytes_size;
   abi::MemoryRecord& record = *instance.memory(memory);
-  if (!in_bounds(from, count, size) || !in_bounds(to, count, record.byte_length)) return false;
+  if (!in_bounds(from, count, size) || !in_bounds(to, count, byte_length(record))) return false;
   if (count != 0)
     std::memcpy(record.base + to, instance.code()->artifact().image().data() + segment.bytes_offset + from, count);
   return true;
@@ -116,14 +129,14 @@ void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from,
                          std::uint64_t n) {
   abi::MemoryRecord& target = *instance_of(vmctx).memory(to);
   abi::MemoryRecord& source = *instance_of(vmctx).memory(from);
-  if (!in_bounds(d, n, target.byte_length) || !in_bounds(s, n, source.byte_length))
+  if (!in_bounds(d, n, byte_length(target)) || !in_bounds(s, n, byte_length(source)))
     raise_trap(abi::Trap::MemoryOutOfBounds);
   copy_bytes(vmctx, target.base + d, source.base + s, n);
 }
 
 void builtin_memory_fill(VmContext* vmctx, std::uint32_t memory, std::uint64_t d, std::uint32_t byte, std::uint64_t n) {
   abi::MemoryRecord& target = *instance_of(vmctx).memory(memory);
-  if (!in_bounds(d, n, target.byte_length)) raise_trap(abi::Trap::MemoryOutOfBounds);
+  if (!in_bounds(d, n, byte_length(target))) raise_trap(abi::Trap::MemoryOutOfBounds);
   for (std::uint64_t at = 0; at < n; at += kPiece) {
     std::memset(target.base + d + at, static_cast<int>(byte & 0xff), std::min(kPiece, n - at));
     give_way(vmctx);
@@ -139,6 +152,55 @@ void builtin_memory_init(VmContext* vmctx, std::uint32_t memory, std::uint32_t d
 void builtin_data_drop(VmContext* vmctx, std::uint32_t data) {
   InstanceAccess::dropped_datas(instance_of(vmctx))[data] = true;
   store_of(vmctx).state().dropped = true;
+}
+
+// Where an atomic operator of `bytes` bytes goes; traps when that is nowhere.
+std::uint8_t* atomic_address(abi::MemoryRecord& memory, std::uint64_t index, std::uint64_t offset, unsigned bytes) {
+  std::uint64_t at = 0;
+  const bool wraps = __builtin_add_overflow(index, offset, &at);
+  if (at % bytes != 0) raise_trap(abi::Trap::UnalignedAtomic);
+  if (wraps || !in_bounds(at, bytes, byte_length(memory))) raise_trap(abi::Trap::MemoryOutOfBounds);
+  return memory.base + at;
+}
+
+// When a wait that may take `timeout` nanoseconds ends for certain: never later than the request.
+loop::TimePoint wait_deadline(std::int64_t timeout) {
+  std::int64_t at = earliest_deadline(current_activation());
+  if (timeout >= 0) {
+    const std::int64_t now = loop::Clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+    if (timeout < at - now) at = now + timeout;
+  }
+  return at == kNoDeadline ? loop::kNever : loop::TimePoint(std::chrono::nanoseconds(at));
+}
+
+std::uint32_t wait(VmContext* vmctx, std::uint32_t memory, std::uint64_t index, std::uint64_t offset, unsigned bytes,
+                   std::uint64_t expected, std::int64_t timeout) {
+  abi::MemoryRecord& record = *instance_of(vmctx).memory(memory);
+  std::uint8_t* address = atomic_address(record, index, offset, bytes);
+  SharedMemory* shared = shared_of(record);
+  if (!shared) raise_trap(abi::Trap::ExpectedSharedMemory);
+  SharedMemory::Wait how = shared->wait(address, bytes, expected, wait_deadline(timeout));
+  if (how == SharedMemory::Wait::TimedOut && deadline_passed(current_activation())) raise_trap(abi::Trap::Timeout);
+  return static_cast<std::uint32_t>(how);
+}
+
+std::uint32_t builtin_memory_wait32(VmContext* vmctx, std::uint32_t memory, std::uint64_t index, std::uint64_t offset,
+                                    std::uint32_t expected, std::int64_t timeout) {
+  return wait(vmctx, memory, index, offset, 4, expected, timeout);
+}
+
+std::uint32_t builtin_memory_wait64(VmContext* vmctx, std::uint32_t memory, std::uint64_t index, std::uint64_t offset,
+                                    std::uint64_t expected, std::int64_t timeout) {
+  return wait(vmctx, memory, index, offset, 8, expected, timeout);
+}
+
+// Nobody can wait on a memory that is not shared.
+std::uint32_t builtin_memory_notify(VmContext* vmctx, std::uint32_t memory, std::uint64_t index, std::uint64_t offset,
+                                    std::uint32_t most) {
+  abi::MemoryRecord& record = *instance_of(vmctx).memory(memory);
+  std::uint8_t* address = atomic_address(record, index, offset, 4);
+  SharedMemory* shared = shared_of(record);
+  return shared ? shared->notify(address, most) : 0;
 }
 
 std::uint64_t builtin_table_grow(VmContext* vmctx, std::uint32_t table, std::uint64_t delta, void* init) {

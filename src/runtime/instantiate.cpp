@@ -61,7 +61,7 @@ std::string mismatch(const artifact::ModuleMeta& meta, std::span<const std::uint
     if (memory.memory64 != wanted.memory64) return "one of the memories has 64-bit addresses, the other 32-bit ones";
     if (memory.shared != wanted.shared) return "one of the memories is shared, the other is not";
     if (memory.page_size_log2 != wanted.page_size_log2) return "the memories' page sizes differ";
-    std::uint64_t pages = memory.memory->byte_length >> memory.page_size_log2;
+    std::uint64_t pages = byte_length(*memory.memory) >> memory.page_size_log2;
     if (!limits_match(pages, memory.max, wanted.min, wanted.max))
       return fmt::format("expected a memory of {} pages, found {}", limits_text(wanted.min, wanted.max),
                          limits_text(pages, memory.max));
@@ -195,23 +195,19 @@ Result<void> Instantiation::define(Placement& placement) {
   for (std::uint32_t i = 0; i < meta.shape.defined_memories; ++i) {
     auto* record = reinterpret_cast<abi::MemoryRecord*>(bytes + layout.memory_record(i));
     std::uint32_t index = meta.shape.imported_memories + i;
-    CUSP_TRY(placement.memory(i, meta.memories[index], *record));
+    record = CUSP_TRY(placement.memory(i, meta.memories[index], *record));
     *reinterpret_cast<abi::MemoryEntry*>(bytes + layout.memory_entry(index)) = {record->base, record};
-    store.memory_in_use_ += record->byte_length;
+    CUSP_TRY(store.charge_initial(record->byte_length));
   }
   for (std::uint32_t i = 0; i < meta.shape.defined_tables; ++i) {
     auto* record = reinterpret_cast<abi::TableRecord*>(bytes + layout.table_record(i));
     std::uint32_t index = meta.shape.imported_tables + i;
     CUSP_TRY(placement.table(i, meta.tables[index], *record));
     *reinterpret_cast<abi::TableEntry*>(bytes + layout.table_entry(index)) = {record->elements, record};
-    store.memory_in_use_ += record->length * sizeof(void*);
+    CUSP_TRY(store.charge_initial(record->length * sizeof(void*)));
   }
   for (const artifact::ExportMeta& e : meta.exports)
     if (e.kind == ExternKind::Memory && e.name == "memory") instance.exported_memory_ = instance.memory(e.index);
-  if (store.memory_in_use_ > store.limits_.memory_bytes)
-    return base::fail(ErrorCode::LimitExceeded,
-                      fmt::format("the instance needs {} bytes of memory at the start, and its limit is {}",
-                                  store.memory_in_use_, store.limits_.memory_bytes));
   store.state().linked.push_back(&instance);
   return {};
 }
@@ -330,10 +326,7 @@ Extern Instance::item(artifact::ExternKind kind, std::uint32_t index) const {
     const artifact::TableMeta& t = m.tables[index];
     return ExternTable{table(index), canonical_value(t.element_type, ids), t.min, t.max, t.index64};
   }
-  case ExternKind::Memory: {
-    const artifact::MemoryMeta& t = m.memories[index];
-    return ExternMemory{memory(index), t.min, t.max, t.memory64, t.shared, t.page_size_log2};
-  }
+  case ExternKind::Memory: return memory_extern(memory(index), m.memories[index]);
   case ExternKind::Global:
     return ExternGlobal{global(index), canonical_value(m.globals[index].type, ids), m.globals[index].is_mutable};
   case ExternKind::Tag: return ExternTag{tag(index)};

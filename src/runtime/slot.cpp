@@ -151,6 +151,10 @@ struct Slot::SlotState {
     GcHeap* gc_heap = nullptr;
     std::uint64_t bytes = 0;  // open, in whole pages
     std::uint64_t fenced = 0; // how far beyond them it has grown yet
+    // Of a shared memory, whose record and pages are not in the write set: its size, and what it held.
+    std::uint64_t byte_length = 0;
+    std::unique_ptr<WriteSet> pages;
+
     std::uint8_t* base() const {
       if (gc_heap) return gc_heap->base();
       return memory ? memory->base : reinterpret_cast<std::uint8_t*>(table->elements);
@@ -158,6 +162,16 @@ struct Slot::SlotState {
     std::uint64_t open_now() const {
       if (gc_heap) return gc_heap->committed();
       return round_to_pages(memory ? memory->byte_length : table->length * sizeof(void*));
+    }
+    Result<void> seal_shared() {
+      if (bytes == 0) return {};
+      pages = CUSP_TRY(WriteSet::create(memory->base, bytes, WriteTracking::Scan));
+      const WriteSet::Range range{memory->base, bytes, nullptr, 0};
+      return pages->seal({&range, 1});
+    }
+    Result<void> reset_shared() {
+      memory->byte_length = byte_length;
+      return pages ? pages->reset() : Result<void>();
     }
   };
   std::vector<Sealed> sealed;
@@ -175,11 +189,13 @@ class SlotPlacement final : public Placement {
 public:
   SlotPlacement(std::uint8_t* base, std::span<const std::uint64_t> tables, std::span<const std::uint64_t> memories,
                 std::uint64_t gc_heap, std::uint64_t gc_space, const StoreLimits& limits,
-                const artifact::Artifact& artifact, int image_copy)
+                const artifact::Artifact& artifact, int image_copy,
+                std::vector<std::shared_ptr<SharedMemory>>& shared)
       : base_(base), tables_(tables), memories_(memories), gc_heap_(gc_heap), gc_space_(gc_space), limits_(limits),
-        artifact_(artifact), image_copy_(image_copy) {}
+        artifact_(artifact), image_copy_(image_copy), shared_(shared) {}
 
-  Result<void> memory(std::uint32_t defined, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
+  Result<abi::MemoryRecord*> memory(std::uint32_t defined, const artifact::MemoryMeta& meta,
+                                    abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
     std::uint64_t bytes = CUSP_TRY(initial_memory_bytes(meta));
     if (bytes > space.max_bytes || bytes > limits_.memory_bytes)
@@ -188,8 +204,8 @@ public:
     std::uint8_t* at = base_ + memories_[defined];
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
     if (meta.image_bytes != 0) CUSP_TRY(map_image(meta, at));
-    record = {at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2};
-    return {};
+    record = {at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2, nullptr};
+    return meta.shared ? share_memory(shared_, record, {}) : &record;
   }
 
   Result<void> table(std::uint32_t defined, const artifact::TableMeta& meta, abi::TableRecord& record) override {
@@ -215,6 +231,7 @@ private:
   const StoreLimits& limits_;
   const artifact::Artifact& artifact_;
   int image_copy_;
+  std::vector<std::shared_ptr<SharedMemory>>& shared_;
 };
 
 } // namespace
@@ -272,7 +289,7 @@ Result<bool> Slot::instantiate_core(std::uint32_t index, std::span<const Extern>
   instance.vmctx()->funcrefs = own.layout->state_->share(index, funcrefs, count);
   if (instance.vmctx()->funcrefs == funcrefs.get()) own.own_funcrefs.push_back(std::move(funcrefs));
   SlotPlacement placement(own.at(0), core.tables, core.memories, map.gc_heap, map.gc_space, limits_,
-                          map.code->artifact(), map.image_copy ? map.image_copy.get() : -1);
+                          map.code->artifact(), map.image_copy ? map.image_copy.get() : -1, state().shared_memories);
   CUSP_TRY(steps.define(placement));
   CUSP_TRY(steps.initialise());
   return meta.start.has_value();
@@ -307,19 +324,23 @@ Result<void> Slot::seal() {
     for (std::uint32_t i = meta.shape.imported_tables; i < meta.tables.size(); ++i) {
       abi::TableRecord* table = instance.table(i);
       std::uint64_t bytes = round_to_pages(table->length * sizeof(void*));
-      own.sealed.push_back({nullptr, table, nullptr, bytes, 0});
+      own.sealed.push_back({.table = table, .bytes = bytes, .pages = {}});
       if (bytes != 0) ranges.push_back({reinterpret_cast<std::uint8_t*>(table->elements), bytes, nullptr, 0});
     }
     for (std::uint32_t i = meta.shape.imported_memories; i < meta.memories.size(); ++i) {
       abi::MemoryRecord* memory = instance.memory(i);
       std::uint64_t bytes = round_to_pages(memory->byte_length);
-      own.sealed.push_back({memory, nullptr, nullptr, bytes, 0});
+      own.sealed.push_back({.memory = memory, .bytes = bytes, .byte_length = memory->byte_length, .pages = {}});
+      if (memory->shared) {
+        CUSP_TRY(own.sealed.back().seal_shared());
+        continue;
+      }
       std::uint64_t whole = meta.memories[i].image_bytes / abi::kHostPageSize * abi::kHostPageSize;
       if (bytes != 0) ranges.push_back({memory->base, bytes, image + meta.memories[i].image_offset, whole});
     }
   }
   if (GcHeap* heap = state().gc_heap) {
-    own.sealed.push_back({nullptr, nullptr, heap, heap->committed(), 0});
+    own.sealed.push_back({.gc_heap = heap, .bytes = heap->committed(), .pages = {}});
     ranges.push_back({heap->base(), heap->committed(), nullptr, 0});
   }
   state().exceptions.seal();
@@ -352,6 +373,8 @@ Result<void> Slot::reset() {
   Store::State& state = this->state();
   if (state.grown) CUSP_TRY(take_back_growth());
   CUSP_TRY(own.write_set->reset());
+  for (SlotState::Sealed& entry : own.sealed)
+    if (entry.memory && entry.memory->shared) CUSP_TRY(entry.reset_shared());
   if (state.dropped) {
     for (std::size_t c = 0; c < own.instances.size(); ++c) {
       InstanceAccess::dropped_elems(own.instances[c]) = own.dropped[c].first;

@@ -30,7 +30,8 @@ public:
   FreePlacement(Store::State& state, const StoreLimits& limits, const Code* code)
       : state_(state), limits_(limits), code_(code) {}
 
-  Result<void> memory(std::uint32_t, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) override {
+  Result<abi::MemoryRecord*> memory(std::uint32_t, const artifact::MemoryMeta& meta,
+                                    abi::MemoryRecord& record) override {
     MemorySpace space = memory_space(meta, limits_);
     std::uint64_t bytes = CUSP_TRY(initial_memory_bytes(meta));
     if (bytes > space.max_bytes)
@@ -40,10 +41,13 @@ public:
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
     if (code_ && meta.image_bytes) CUSP_TRY(map_memory_image(code_->artifact(), meta, at));
     static const GuestCode no_code;
-    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve, code_ ? &code_->guest() : &no_code);
+    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve,
+                                        code_ && !meta.shared ? &code_->guest() : &no_code);
+    const abi::MemoryRecord made{at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2, nullptr};
+    if (meta.shared) return share_memory(state_.shared_memories, made, std::move(owned));
     state_.spaces.push_back(std::move(owned));
-    record = {at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2};
-    return {};
+    record = made;
+    return &record;
   }
 
   Result<void> table(std::uint32_t, const artifact::TableMeta& meta, abi::TableRecord& record) override {
@@ -92,8 +96,18 @@ abi::HostFunc* Store::State::for_importer(abi::HostFunc* host, abi::VmContext* i
   return &own.host;
 }
 
+abi::MemoryRecord* share_memory(std::vector<std::shared_ptr<SharedMemory>>& owners, const abi::MemoryRecord& record,
+                                OwnedSpace space) {
+  SharedMemory& shared = *owners.emplace_back(std::make_shared<SharedMemory>(std::move(space)));
+  shared.record = record;
+  shared.record.shared = &shared;
+  return &shared.record;
+}
+
 MemorySpace memory_space(const artifact::MemoryMeta& meta, const StoreLimits& limits) {
   std::uint64_t ceiling = meta.memory64 ? kMemory64Reservation : abi::kMemory32Reservation;
+  // In pages of one byte: 2^32 is more than memory.size can tell, and 2^32 - 1 as an old size is how memory.grow says no.
+  if (!meta.memory64 && meta.page_size_log2 == 0) ceiling -= 2;
   std::uint64_t max_bytes = ceiling;
   if (meta.max && *meta.max <= ceiling >> meta.page_size_log2) max_bytes = *meta.max << meta.page_size_log2;
   if (meta.bounds == artifact::BoundsMode::Guard && !meta.memory64)
@@ -185,16 +199,31 @@ abi::FuncRef* Store::add_host_func(std::uint32_t type_id, std::uint32_t (*functi
   return &record.ref;
 }
 
-Extern Store::add_table(const artifact::TableMeta& meta) {
+Result<Extern> Store::add_table(const artifact::TableMeta& meta) {
   abi::TableRecord& record = state_->tables.emplace_back();
-  (void)FreePlacement(*state_, limits_, nullptr).table(0, meta, record);
+  CUSP_TRY(FreePlacement(*state_, limits_, nullptr).table(0, meta, record));
+  CUSP_TRY(charge_initial(record.length * sizeof(void*)));
   return ExternTable{&record, meta.element_type, meta.min, meta.max, meta.index64};
 }
 
-Extern Store::add_memory(const artifact::MemoryMeta& meta) {
-  abi::MemoryRecord& record = state_->memories.emplace_back();
-  (void)FreePlacement(*state_, limits_, nullptr).memory(0, meta, record);
-  return ExternMemory{&record, meta.min, meta.max, meta.memory64, meta.shared, meta.page_size_log2};
+Result<Extern> Store::add_memory(const artifact::MemoryMeta& meta) {
+  abi::MemoryRecord& own = state_->memories.emplace_back();
+  abi::MemoryRecord* record = CUSP_TRY(FreePlacement(*state_, limits_, nullptr).memory(0, meta, own));
+  CUSP_TRY(charge_initial(record->byte_length));
+  return memory_extern(record, meta);
+}
+
+Extern memory_extern(abi::MemoryRecord* record, const artifact::MemoryMeta& meta) {
+  ExternMemory memory{record, meta.min, meta.max, meta.memory64, meta.shared, meta.page_size_log2, {}};
+  if (SharedMemory* shared = shared_of(*record)) memory.owner = shared->shared_from_this();
+  return memory;
+}
+
+Result<void> Store::charge_initial(std::uint64_t bytes) {
+  if (charge(bytes)) return {};
+  return base::fail(ErrorCode::LimitExceeded,
+                    fmt::format("the instance needs {} bytes of memory at the start, and its limit is {}",
+                                memory_in_use_ + bytes, limits_.memory_bytes));
 }
 
 Extern Store::add_global(const artifact::GlobalMeta& meta, abi::ValRaw value) {

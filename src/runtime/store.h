@@ -62,6 +62,7 @@ struct ExternMemory {
   std::optional<std::uint64_t> max;
   bool memory64 = false, shared = false;
   std::uint8_t page_size_log2 = 16;
+  std::shared_ptr<class SharedMemory> owner; // of a shared memory: other stores may import it, also on other threads
 };
 struct ExternGlobal {
   void* global = nullptr;
@@ -126,8 +127,9 @@ public:
     return add_host_func(intern_type(type), function, environment);
   }
   // Types in `meta` are canonical (type_registry.h).
-  Extern add_table(const artifact::TableMeta& meta);
-  Extern add_memory(const artifact::MemoryMeta& meta);
+  // Counted as an instance's own are. Error: LimitExceeded.
+  Result<Extern> add_table(const artifact::TableMeta& meta);
+  Result<Extern> add_memory(const artifact::MemoryMeta& meta);
   Extern add_global(const artifact::GlobalMeta& meta, abi::ValRaw value);
 
   // Runs a guest function on this store's stack. REQUIRES: on a fiber (EventLoop::run_one will do). `values` holds the parameters and takes the results.
@@ -184,6 +186,7 @@ protected:
   friend struct Instantiation;
   Result<void> map_stack(); // stack and results area of a store without a slot
   void take_trap();
+  Result<void> charge_initial(std::uint64_t bytes); // Error: LimitExceeded
   StoreLimits limits_;
   std::uint64_t memory_in_use_ = 0;
   std::uint8_t* results_ = nullptr;

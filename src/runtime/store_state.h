@@ -1,15 +1,15 @@
 // What is behind a Store. Private to the room.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <vector>
 
 #include "runtime/activation.h"
-#include "runtime/address_space.h"
-#include "runtime/address_table.h"
 #include "runtime/exception_heap.h"
 #include "runtime/gc_heap.h"
+#include "runtime/shared_memory.h"
 #include "runtime/store.h"
 
 namespace cusp::runtime {
@@ -24,12 +24,6 @@ struct HostFuncRecord {
   std::uint32_t (*function)(abi::HostFunc*, abi::ValRaw*) = nullptr;
   Store* store = nullptr;
   abi::FuncRef ref{};
-};
-
-// Address space of a memory or table that is not part of a slot.
-struct OwnedSpace {
-  Reservation space;
-  AddressRegistration guarded; // memories with guard pages
 };
 
 struct Store::State {
@@ -56,6 +50,7 @@ struct Store::State {
   std::deque<abi::TableRecord> tables;
   std::deque<abi::ValRaw> globals;
   std::vector<OwnedSpace> spaces;
+  std::vector<std::shared_ptr<SharedMemory>> shared_memories; // made here; instances keep those that they import
   std::vector<std::unique_ptr<abi::FuncRef[]>> funcrefs;
   GcHeap* gc_heap = nullptr;          // null until an instance needs it
   std::vector<std::uint32_t> gc_grey; // marked objects whose references are to be followed; kept for its memory
@@ -98,6 +93,11 @@ std::uint64_t grow_table(Store& store, abi::TableRecord& table, std::uint64_t de
 std::uint64_t elem_size(Instance& instance, std::uint32_t elem);
 std::uint64_t elem_value(Instance& instance, std::uint32_t elem, std::uint64_t item);
 
+// The current size; another agent may be growing a shared one.
+inline std::uint64_t byte_length(abi::MemoryRecord& memory) {
+  return std::atomic_ref(memory.byte_length).load(std::memory_order_acquire);
+}
+
 // table.init and memory.init; false: out of bounds, and nothing was written.
 bool init_table(Instance& instance, std::uint32_t table, std::uint32_t elem, std::uint64_t to, std::uint64_t from,
                 std::uint64_t count);
@@ -111,8 +111,10 @@ std::optional<abi::ValRaw> evaluate(const Instance& instance, const artifact::Co
 class Placement {
 public:
   virtual ~Placement() = default;
-  // Opens the pages of the minimum size, with the image in them, and fills in the record.
-  virtual Result<void> memory(std::uint32_t defined, const artifact::MemoryMeta& meta, abi::MemoryRecord& record) = 0;
+  // Opens the pages of the minimum size, with the image in them, and fills in the record: `record`, or the shared memory's own, which
+  // is returned.
+  virtual Result<abi::MemoryRecord*> memory(std::uint32_t defined, const artifact::MemoryMeta& meta,
+                                            abi::MemoryRecord& record) = 0;
   virtual Result<void> table(std::uint32_t defined, const artifact::TableMeta& meta, abi::TableRecord& record) = 0;
   // The store's heap, empty.
   virtual Result<GcHeap*> gc_heap() = 0;
@@ -123,6 +125,11 @@ struct MemorySpace {
   std::uint64_t reserve = 0, max_bytes = 0;
 };
 MemorySpace memory_space(const artifact::MemoryMeta& meta, const StoreLimits& limits);
+// What is given for an import or export of this type.
+Extern memory_extern(abi::MemoryRecord* record, const artifact::MemoryMeta& meta);
+// A shared memory with this record. Returns the record that counts from now on.
+abi::MemoryRecord* share_memory(std::vector<std::shared_ptr<SharedMemory>>& owners, const abi::MemoryRecord& record,
+                                OwnedSpace space);
 std::uint64_t table_capacity(const artifact::TableMeta& meta, const StoreLimits& limits);
 // Maps the image at the start of an open memory from the artifact's file.
 Result<void> map_memory_image(const artifact::Artifact& artifact, const artifact::MemoryMeta& meta, std::uint8_t* base);

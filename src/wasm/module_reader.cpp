@@ -106,7 +106,10 @@ void ModuleReader::section(std::uint8_t id, std::span<const std::uint8_t> body, 
   case 9: element_section(); break;
   case 10: code_section(); break;
   case 11: data_section(); break;
-  case 12: module_.data_count = in_.u32(); break;
+  case 12:
+    need(Feature::BulkMemory);
+    module_.data_count = in_.u32();
+    break;
   case 13: tag_section(); break;
   default: break;
   }
@@ -228,6 +231,7 @@ void ModuleReader::import_section() {
     module_.imports.push_back(import);
   }
   if (module_.memories.size() > 1) need(Feature::MultiMemory);
+  if (module_.tables.size() > 1) need(Feature::ReferenceTypes);
 }
 
 void ModuleReader::function_section() {
@@ -255,6 +259,7 @@ void ModuleReader::table_section() {
       invalid("type mismatch: a table of non-nullable references needs an initial value");
     module_.tables.push_back(std::move(table));
   }
+  if (module_.tables.size() > 1) need(Feature::ReferenceTypes);
 }
 
 void ModuleReader::memory_section() {
@@ -322,7 +327,7 @@ void ModuleReader::element() {
   ElemSegment segment;
   std::uint32_t flags = in_.u32();
   if (in_.ok() && flags > 7) in_.fail(ErrorCode::Malformed, "malformed elements segment kind");
-  if (flags != 0) need(Feature::BulkMemory);
+  if (flags & 1) need(Feature::BulkMemory);
   bool expressions = flags & 4;
   segment.mode = !(flags & 1) ? SegmentMode::Active : flags & 2 ? SegmentMode::Declared : SegmentMode::Passive;
   segment.table = TableIndex(0);
@@ -386,7 +391,7 @@ void ModuleReader::data_section() {
     if (in_.ok() && flags > 2) in_.fail(ErrorCode::Malformed, "malformed data segment kind");
     segment.memory = MemoryIndex(flags == 2 ? in_.u32() : 0);
     segment.mode = flags == 1 ? SegmentMode::Passive : SegmentMode::Active;
-    if (flags != 0) need(Feature::BulkMemory);
+    if (flags == 1) need(Feature::BulkMemory);
     if (segment.mode == SegmentMode::Active) {
       if (!in_.ok() || !index_below(segment.memory.value, module_.memories.size(), "memory")) return;
       segment.offset = const_expr(module_.memories[segment.memory.value].address_type());

@@ -51,17 +51,6 @@ TEST(Bounds, OffsetsBeyondTheGuardAreChecked) {
   EXPECT_EQ(conditional_branches(beyond.function(0)), 1u);
 }
 
-TEST(Bounds, A64BitIndexIsCheckedWithoutWrapping) {
-  Lowered lowered(loads(leb(~std::uint64_t{0} - 8), 4));
-  ASSERT_FALSE(lowered.failed()) << lowered.error().to_string();
-  EXPECT_THAT(lowered.text(0), HasSubstr("uadd.with.overflow"));
-  // offset + size alone exceeds 64 bits: nothing to compare, always a trap
-  Lowered always(loads(leb(~std::uint64_t{0}), 4));
-  always.optimise();
-  EXPECT_EQ(count<llvm::LoadInst>(always.function(0)), 0u) << always.text(0);
-  EXPECT_EQ(count<llvm::UnreachableInst>(always.function(0)), 1u);
-}
-
 TEST(Bounds, EveryKindOfMemoryHasItsMode) {
   using enum artifact::BoundsMode;
   wasm::MemoryType type;
@@ -209,17 +198,6 @@ TEST(Integers, DivisionIsGuarded) {
   EXPECT_EQ(conditional_branches(lowered.function(0)), 2u);
   EXPECT_EQ(conditional_branches(lowered.function(1)), 1u);
   EXPECT_EQ(conditional_branches(lowered.function(2)), 0u) << lowered.text(2);
-}
-
-TEST(Refusals, UnknownOperatorsHaveAPlace) {
-  ModuleBytes m;
-  m.memory(3);                                                      // shared
-  m.func(m.type({kI32}, {kI32}), {kLocalGet, 0, 0xfe, 0x10, 2, 0}); // i32.atomic.load
-  Lowered lowered(m);
-  ASSERT_TRUE(lowered.failed());
-  EXPECT_EQ(lowered.error().code, base::ErrorCode::Unsupported);
-  EXPECT_THAT(lowered.error().message, HasSubstr("i32.atomic.load"));
-  ASSERT_TRUE(lowered.error().byte_offset.has_value());
 }
 
 TEST(Refusals, InvalidBodiesAreTheValidators) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fma.h"
+
 #if defined(__AVX2__)
 typedef uint8_t Wide __attribute__((vector_size(32), aligned(1), may_alias));
 #else
@@ -203,3 +205,6 @@ ROUNDING(ceil, if (truncated < x) ++whole)
 ROUNDING(rint, TO_EVEN)
 ROUNDING(nearbyint, TO_EVEN)
 ROUNDING(roundeven, TO_EVEN)
+
+double fma(double a, double b, double c) { return cusp_fma(a, b, c); }
+float fmaf(float a, float b, float c) { return cusp_fmaf(a, b, c); }

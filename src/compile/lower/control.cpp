@@ -1,6 +1,8 @@
 // Structured control (spec 4.4.8). Each label is a block whose phis are the values that branches to it carry. The
 // validator leaves out code that cannot be reached, so that a frame is always entered from live code; its end may still
 // have no way in, and what follows is then lowered into a dead block that end_function removes.
+#include <algorithm>
+
 #include "compile/lower/function_lowering.h"
 
 namespace cusp::compile {
@@ -72,7 +74,13 @@ void FunctionLowering::on_Loop(const wasm::OpContext&, const wasm::BlockImm& imm
   for (std::uint32_t i = 0; i < control.phi_count; ++i) push(phis_[control.first_phi + i]);
 }
 
-void FunctionLowering::on_If(const wasm::OpContext&, const wasm::BlockImm& imm) {
+llvm::MDNode* FunctionLowering::hint(const wasm::OpContext& op) const {
+  auto found = std::ranges::lower_bound(hints_, op.offset - body_offset_, {}, &wasm::BranchHint::offset);
+  if (found == hints_.end() || found->offset != op.offset - body_offset_) return nullptr;
+  return found->taken ? tags.likely() : tags.unlikely();
+}
+
+void FunctionLowering::on_If(const wasm::OpContext& op, const wasm::BlockImm& imm) {
   Value* is_true = condition(pop());
   const std::size_t params = imm.type.params().size();
   begin_control(new_block(), params, imm.type.results());
@@ -80,7 +88,7 @@ void FunctionLowering::on_If(const wasm::OpContext&, const wasm::BlockImm& imm) 
   control.otherwise = new_block();
   saved_params_.append(stack_.end() - params, stack_.end());
   llvm::BasicBlock* then = new_block();
-  ir.CreateCondBr(is_true, then, control.otherwise);
+  ir.CreateCondBr(is_true, then, control.otherwise, hint(op));
   place(then);
 }
 
@@ -125,16 +133,16 @@ void FunctionLowering::on_Br(const wasm::OpContext&, const wasm::LabelImm& imm) 
 
 void FunctionLowering::on_Return(const wasm::OpContext&, const wasm::NoImm&) { branch(controls_.front()); }
 
-void FunctionLowering::branch_if(Value* condition, std::uint32_t depth) {
+void FunctionLowering::branch_if(Value* condition, std::uint32_t depth, llvm::MDNode* weights) {
   const Control& control = label(depth);
   pass_operands(control);
   llvm::BasicBlock* next = new_block();
-  ir.CreateCondBr(condition, control.target, next);
+  ir.CreateCondBr(condition, control.target, next, weights);
   place(next);
 }
 
-void FunctionLowering::on_BrIf(const wasm::OpContext&, const wasm::LabelImm& imm) {
-  branch_if(condition(pop()), imm.depth);
+void FunctionLowering::on_BrIf(const wasm::OpContext& op, const wasm::LabelImm& imm) {
+  branch_if(condition(pop()), imm.depth, hint(op));
 }
 
 // LLVM wants one phi entry per edge, also for edges of one switch. Cases that go where the default goes are left out.

@@ -55,10 +55,11 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   const wasm::FuncIndex func = group_.wasm.func_index(validator.function());
   function_ = group_.function(func);
   signature_ = &group_.signature_of(func);
-  const std::uint64_t body = group_.wasm.code[validator.function().value].offset - group_.wasm.file_offset;
-  subprogram_ = group_.make_subprogram(func, body);
+  body_offset_ = group_.wasm.code[validator.function().value].offset;
+  subprogram_ = group_.make_subprogram(func, body_offset_ - group_.wasm.file_offset);
   function_->setSubprogram(subprogram_);
   vmctx_ = function_->getArg(0);
+  hints_ = group_.hints_of(func);
   stack_.clear();
   controls_.clear();
   phis_.clear();
@@ -68,6 +69,7 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   locals_.clear();
   memories_.assign(group_.wasm.memories.size(), {});
   gc_heap_ = nullptr;
+  checks_.clear();
   has_dead_blocks_ = false;
   ir.SetCurrentDebugLocation({});
 
@@ -101,17 +103,21 @@ void FunctionLowering::end_function(bool reachable) {
   }
   controls_.pop_back();
   if (has_dead_blocks_) llvm::EliminateUnreachableBlocks(*function_);
-  promote_locals();
+  if (!locals_.empty() || !checks_.empty()) {
+    llvm::DominatorTree dominators(*function_);
+    promote_locals(dominators);
+    if (group_.settings.opt_level > 0) drop_implied_checks(dominators);
+  }
   llvm::SmallVector<const llvm::MDNode*, 2> guarded;
   for (const Memory& memory : memories_)
     if (memory.base && !memory.is_explicit) guarded.push_back(memory.tag);
   keep_unused_loads(*function_, guarded);
   keep_quiet_nans(*function_);
+  if (group_.settings.canonical_nans) canonicalise_nans(*function_);
 }
 
-void FunctionLowering::promote_locals() {
+void FunctionLowering::promote_locals(llvm::DominatorTree& dominators) {
   if (locals_.empty()) return;
-  llvm::DominatorTree dominators(*function_);
   llvm::PromoteMemToReg(llvm::ArrayRef<llvm::AllocaInst*>(locals_.begin(), locals_.size()), dominators);
 }
 
@@ -120,6 +126,10 @@ llvm::Value* FunctionLowering::pop(llvm::Type* type) { return cast(pop(), type);
 // Vectors travel in whatever shape they were made; everything else has its type by validation.
 llvm::Value* FunctionLowering::cast(Value* value, llvm::Type* type) {
   return value->getType() == type ? value : ir.CreateBitCast(value, type);
+}
+
+llvm::Type* FunctionLowering::result_type(const wasm::OpContext& op) const {
+  return group_.type(wasm::ValType::from_raw(wasm::op_info(op.op).signature.results[0]));
 }
 
 llvm::Value* FunctionLowering::condition(Value* value) {

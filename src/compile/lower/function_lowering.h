@@ -11,8 +11,14 @@
 // unreachable operator.
 #pragma once
 
+#include <llvm/IR/ValueHandle.h>
+
 #include "compile/lower/group.h"
 #include "wasm/function_validator.h"
+
+namespace llvm {
+class DominatorTree;
+}
 
 namespace cusp::compile {
 
@@ -136,10 +142,19 @@ public:
   FAMILY(Store, MemArg)
   FAMILY(MemorySize, MemoryImm)
   FAMILY(MemoryGrow, MemoryImm)
+  // bulk_memory.cpp
   FAMILY(MemoryInit, MemoryInitImm)
   FAMILY(MemoryCopy, MemoryCopyImm)
   FAMILY(MemoryFill, MemoryImm)
   FAMILY(DataDrop, DataImm)
+  // atomics.cpp
+  FAMILY(AtomicLoad, MemArg)
+  FAMILY(AtomicStore, MemArg)
+  FAMILY(AtomicRmw, MemArg)
+  FAMILY(AtomicCmpxchg, MemArg)
+  FAMILY(AtomicFence, FenceImm)
+  FAMILY(AtomicWait, MemArg)
+  FAMILY(AtomicNotify, MemArg)
   // simd_lanes.cpp
   FAMILY(SimdLoad, MemArg)
   FAMILY(SimdLoadLane, MemLaneArg)
@@ -148,17 +163,6 @@ public:
   FAMILY(SimdExtractLane, LaneArg)
   FAMILY(SimdReplaceLane, LaneArg)
 #undef FAMILY
-
-#define UNSUPPORTED(lowering)                                                                                          \
-  void on_##lowering(const wasm::OpContext& op, const auto&) { unsupported(op); }
-  UNSUPPORTED(AtomicNotify)
-  UNSUPPORTED(AtomicWait)
-  UNSUPPORTED(AtomicFence)
-  UNSUPPORTED(AtomicLoad)
-  UNSUPPORTED(AtomicStore)
-  UNSUPPORTED(AtomicRmw)
-  UNSUPPORTED(AtomicCmpxchg)
-#undef UNSUPPORTED
 
 private:
   using Value = llvm::Value;
@@ -184,7 +188,14 @@ private:
     Value* base = nullptr;   // null: not used in this function yet
     Value* record = nullptr; // where the current size is
     llvm::MDNode* tag = nullptr;
-    bool is_explicit = false;
+    bool is_explicit = false, is_shared = false;
+  };
+  // A check of index + extent against a memory's size, for drop_implied_checks().
+  struct BoundsCheck {
+    llvm::BranchInst* branch; // first successor: the trap
+    llvm::WeakTrackingVH index;
+    wasm::MemoryIndex memory;
+    std::uint64_t extent;
   };
   struct Callee {
     Value* code;
@@ -211,8 +222,11 @@ private:
   void pass_operands(const Control& control);
   void branch(const Control& control);
   void join(const Control& control);
+  // For !prof of a conditional branch: what a hint says about the operator, or null.
+  llvm::MDNode* hint(const wasm::OpContext& op) const;
   void end_function(bool reachable);
-  void promote_locals();
+  void promote_locals(llvm::DominatorTree& dominators);
+  void drop_implied_checks(const llvm::DominatorTree& dominators);
 
   // Traps. The debug location must have been set by locate().
   void locate(const wasm::OpContext& op);
@@ -222,8 +236,14 @@ private:
   // Memory.
   Memory& memory(wasm::MemoryIndex index);
   Value* address(const wasm::OpContext& op, const wasm::MemArg& arg, Value* index);
-  void check_bounds(const wasm::MemArg& arg, const Memory& memory, Value* index);
-  llvm::LoadInst* load(llvm::Type* type, Value* pointer, const wasm::MemArg& arg);
+  Value* memory_size(wasm::MemoryIndex index);
+  void check_bounds(wasm::MemoryIndex memory, std::uint64_t extent, Value* index);
+  Value* checked_range(wasm::MemoryIndex index, Value* start, Value* length);
+  template <class Short, class Long> void by_length(Value* length, Short inlined, Long long_way);
+  Value* atomic_address(const wasm::OpContext& op, const wasm::MemArg& arg, Value* index);
+  Value* narrowed(Value* value, const wasm::MemArg& arg);
+  llvm::Type* result_type(const wasm::OpContext& op) const;
+  Value* load(llvm::Type* type, Value* pointer, const wasm::MemArg& arg);
   void store(Value* value, Value* pointer, const wasm::MemArg& arg);
   // A memory's or table's number as its address type, in 64 bits and back.
   Value* to_i64(Value* value) { return ir.CreateZExt(value, types.i64); }
@@ -261,7 +281,8 @@ private:
   Value* has_subtype(Value* id, wasm::TypeIndex super);
   Value* is_instance(Value* reference, wasm::ValType from, wasm::ValType to);
   Value* object_is(Value* header, wasm::HeapType type);
-  void branch_if(Value* condition, std::uint32_t depth); // with the operands on the stack; goes on where it is false
+  // With the operands on the stack; goes on where it is false.
+  void branch_if(Value* condition, std::uint32_t depth, llvm::MDNode* weights = nullptr);
 
   // Exceptions.
   llvm::BasicBlock* landing_pad(); // of calls here; null outside any try
@@ -297,6 +318,7 @@ private:
   Value* low_pair(Value* lanes);
   Value* zero_upper(Value* pair);
   void splat(Vector* shape);
+  void lane_select(Vector* shape);
   void multiply_add(Vector* shape, bool negate);
   Value* dot_i8(Value* a, Value* b);
 
@@ -321,6 +343,9 @@ private:
   llvm::SmallVector<llvm::AllocaInst*, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
   Value* gc_heap_ = nullptr; // null: not used in this function yet
+  std::vector<BoundsCheck> checks_;
+  std::span<const wasm::BranchHint> hints_; // of this function
+  std::uint64_t body_offset_ = 0;           // of its first byte, in the file
   bool has_dead_blocks_ = false;
   bool failed_ = false;
   base::Error error_;

@@ -12,4 +12,7 @@ void keep_unused_loads(llvm::Function& function, llvm::ArrayRef<const llvm::MDNo
 // Keeps LLVM from folding arithmetic that turns a signalling NaN into a quiet one.
 void keep_quiet_nans(llvm::Function& function);
 
+// Makes every NaN that arithmetic gives the canonical one. REQUIRES: keep_quiet_nans has run.
+void canonicalise_nans(llvm::Function& function);
+
 } // namespace cusp::compile

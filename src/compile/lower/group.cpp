@@ -2,6 +2,9 @@
 // code.
 #include "compile/lower/group.h"
 
+#include <algorithm>
+
+#include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include "compile/lower/symbols.h"
@@ -30,7 +33,7 @@ Group::Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine
              const LoweringSettings& lowering_settings)
     : context(llvm_context), wasm(wasm_module), settings(lowering_settings),
       module(std::make_unique<llvm::Module>("cusp", llvm_context)), types(llvm_context), tags(llvm_context),
-      layout(shape_of(wasm_module)), debug(*module) {
+      layout(shape_of(wasm_module)), debug(*module), target_(*machine.getMCSubtargetInfo()) {
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
   module->setPICLevel(llvm::PICLevel::BigPIC);
@@ -47,6 +50,7 @@ Group::Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine
   attributes.addAttribute(llvm::Attribute::NonNull).addAttribute(llvm::Attribute::NoUndef);
   attributes.addAlignmentAttr(16).addDereferenceableAttr(layout.size());
   vmctx_attributes_ = llvm::AttributeSet::get(context, attributes);
+  hints_ = wasm::read_branch_hints(wasm);
   signatures_.resize(wasm.types.size());
   functions_.resize(wasm.defined_functions());
 }
@@ -121,6 +125,20 @@ llvm::Function* Group::make_trampoline(const std::string& name, llvm::FunctionTy
   function->setDoesNotThrow(); // as far as LLVM is concerned: what it calls may, but there is no try in it
   return function;
 }
+
+llvm::Function* Group::make_helper(const char* name, llvm::FunctionType* type) {
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, *module);
+  set_common_attributes(*function);
+  function->setVisibility(llvm::GlobalValue::DefaultVisibility); // as internal linkage must have
+  return function;
+}
+
+std::span<const wasm::BranchHint> Group::hints_of(wasm::FuncIndex func) const {
+  auto [first, last] = std::ranges::equal_range(hints_, func.value, {}, &wasm::BranchHint::func);
+  return {first, last};
+}
+
+bool Group::has_cpu_feature(const char* name) const { return target_.checkFeatures(std::string("+") + name); }
 
 llvm::FunctionCallee Group::trap(abi::Trap trap) {
   llvm::Function*& slot = traps_[static_cast<unsigned>(trap)];

@@ -9,6 +9,7 @@
 
 #include "compile/lower/ir.h"
 #include "compile/lower/lowering.h"
+#include "wasm/branch_hints.h"
 
 namespace cusp::compile {
 
@@ -32,7 +33,11 @@ public:
   llvm::Function* function(wasm::FuncIndex func);
   // A C function that calls nothing of the guest's own: trampolines.
   llvm::Function* make_trampoline(const std::string& name, llvm::FunctionType* type, llvm::CallingConv::ID convention);
+  // A guest function that only this group has; it calls nothing.
+  llvm::Function* make_helper(const char* name, llvm::FunctionType* type);
   llvm::FunctionCallee trap(abi::Trap trap);
+  // Whether the target has an x86 feature, under LLVM's name.
+  bool has_cpu_feature(const char* name) const;
   llvm::DISubprogram* make_subprogram(wasm::FuncIndex func, std::uint64_t body_offset);
 
   // Code shared by function bodies and stubs.
@@ -48,6 +53,9 @@ public:
   llvm::Value* builtin(llvm::IRBuilder<>& ir, llvm::Value* context, abi::Builtin builtin);
   llvm::FunctionType* builtin_type(abi::Builtin builtin) const;
 
+  // Of one function, by offset.
+  std::span<const wasm::BranchHint> hints_of(wasm::FuncIndex func) const;
+
   llvm::LLVMContext& context;
   const wasm::Module& wasm;
   const LoweringSettings settings;
@@ -60,6 +68,8 @@ public:
 private:
   void set_common_attributes(llvm::Function& function);
 
+  const llvm::MCSubtargetInfo& target_;
+  std::vector<wasm::BranchHint> hints_;
   llvm::DIFile* debug_file_ = nullptr;
   llvm::DISubroutineType* debug_type_ = nullptr;
   llvm::AttributeSet vmctx_attributes_;

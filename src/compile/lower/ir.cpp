@@ -24,6 +24,7 @@ AccessTags::AccessTags(llvm::LLVMContext& context) : builder_(context) {
   gc_run_ = leaf("run");
   invariant_ = llvm::MDNode::get(context, {});
   unlikely_ = builder_.createUnlikelyBranchWeights();
+  likely_ = builder_.createLikelyBranchWeights();
 }
 
 llvm::MDNode* AccessTags::leaf(llvm::StringRef name) {

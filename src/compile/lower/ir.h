@@ -49,6 +49,11 @@ public:
   llvm::MDNode* elements(abi::GcStorage storage);        // of arrays
   llvm::MDNode* invariant() const { return invariant_; } // for !invariant.load
   llvm::MDNode* unlikely() const { return unlikely_; }   // for !prof: the first successor is hardly ever taken
+  llvm::MDNode* likely() const { return likely_; }       // for !prof: the second is hardly ever taken
+  // For !range: from `low` to below `high`.
+  llvm::MDNode* range(std::uint64_t low, std::uint64_t high) {
+    return builder_.createRange(llvm::APInt(64, low), llvm::APInt(64, high));
+  }
 
 private:
   llvm::MDNode* leaf(llvm::StringRef name);
@@ -56,7 +61,7 @@ private:
   llvm::MDBuilder builder_;
   llvm::MDNode* root_;
   llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *exception_, *imported_memory_, *header_, *gc_run_,
-      *invariant_, *unlikely_;
+      *invariant_, *unlikely_, *likely_;
   llvm::SmallVector<llvm::MDNode*, 4> memories_;
   llvm::DenseMap<std::pair<std::uint32_t, std::uint32_t>, llvm::MDNode*> fields_;
   llvm::MDNode* elements_[static_cast<unsigned>(abi::GcStorage::Exn) + 1] = {};
