@@ -6,7 +6,7 @@ import tomllib
 
 from harness import ROOT
 
-SUITES = ["core", "component-model"]
+SUITES = ["core", "component-model", "wasmtime-misc"]
 VALIDATION_SUITES = ["wasm-tools-cli/component-model"]  # nothing in them is instantiated
 LINE = re.compile(r"^(\S+): (\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
@@ -45,6 +45,10 @@ def run(config, tally):
         ("O0", ["--opt-level", "0"]), ("O2", ["--opt-level", "2"]), ("O1, explicit bounds", ["--opt-level", "1", "--bounds", "explicit"])]
     for name, options in configurations:
         scripts, problems = scripts_of(config, SUITES, options)
+        for folder, settings in expectations.get("settings", {}).items():
+            own, more = scripts_of(config, [folder], [*options, "-W", settings])
+            scripts |= own
+            problems += more
         tally.check(f"wast {name}: ran", problems)
         judge(tally, name, scripts, listed)
     scripts, problems = scripts_of(config, VALIDATION_SUITES, ["--validate-only"])

@@ -11,6 +11,10 @@
 #include "compile/lower/lowering.h"
 #include "wasm/branch_hints.h"
 
+namespace llvm {
+class MCSubtargetInfo;
+}
+
 namespace cusp::compile {
 
 // A function type as the calling convention of abi/vm.h sees it.
