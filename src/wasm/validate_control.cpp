@@ -198,4 +198,7 @@ bool FunctionValidator::check_GlobalSet(GlobalImm& imm) {
   return pop(imm.type);
 }
 
+// Only what compile/ itself makes may have it, and that is not read from bytes.
+bool FunctionValidator::check_AdapterTrap(TrapImm&) { return unsupported(Feature::Adapter); }
+
 } // namespace cusp::wasm
