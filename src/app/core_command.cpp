@@ -34,12 +34,14 @@ bool has_default(const artifact::ModuleMeta& meta, const artifact::ImportMeta& i
   case artifact::ExternKind::Table: return is_defaultable(meta.tables[import.index].element_type);
   case artifact::ExternKind::Global: return is_defaultable(meta.globals[import.index].type);
   case artifact::ExternKind::Func: return std::ranges::all_of(meta.func_type(import.index).results, is_defaultable);
+  case artifact::ExternKind::Tag: return false;
   default: return true;
   }
 }
 
 // What an import of this module gets when nobody provides it. REQUIRES: has_default()
-runtime::Extern default_import(runtime::Store& store, const runtime::Code& code, const artifact::ImportMeta& import) {
+Result<runtime::Extern> default_import(runtime::Store& store, const runtime::Code& code,
+                                      const artifact::ImportMeta& import) {
   const artifact::ModuleMeta& meta = code.module(0);
   auto ids = code.type_ids(0);
   switch (import.kind) {
