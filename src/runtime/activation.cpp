@@ -81,7 +81,8 @@ namespace {
 // Where the function that `pc` lies in, whose frame this is, keeps its return address.
 std::uintptr_t return_slot(std::uintptr_t pc, std::uintptr_t frame) {
   const GuestCode* guest = pc ? find_guest_code(pc) : nullptr;
-  if (!guest) return frame + 8;
+  // What an artifact that shrank has left is not to be read in a handler.
+  if (!guest || guest->damaged.load(std::memory_order_relaxed)) return frame + 8;
   auto table = static_cast<const Code*>(guest->owner)->artifact().unwind_table();
   auto layout =
       artifact::lookup_frame(table, static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(guest->begin)));

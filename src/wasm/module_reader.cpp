@@ -129,7 +129,8 @@ void ModuleReader::custom_section(std::span<const std::uint8_t> body, std::uint6
 
 TableType ModuleReader::table_type() {
   TableType type;
-  type.element = types().ref_type();
+  if (in_.peek() == 0x70) in_.u8(), type.element = ValType::funcref(); // older than reference types
+  else type.element = types().ref_type();
   std::uint8_t flags = in_.u8();
   if (in_.ok() && flags > 7) in_.fail(ErrorCode::Malformed, "malformed limits flags");
   if (flags & 2) in_.fail(ErrorCode::Malformed, "tables cannot be shared");

@@ -337,7 +337,7 @@ TEST_P(Exceptions, StayWhileReferredToAndNoLonger) {
   auto gives_ref = m.type({kI32}, {kExnref});
   auto takes_ref = m.type({kExnref}, {kI32});
   auto holder = m.tag(m.type({kExnref}, {}));
-  m.table(3, kExnref);
+  m.raw_table({kExnref, 0, 3});
   m.global(kExnref, true, ref_null(0x69));
   auto pack = m.type({}, {kI32, kExnref});
   auto make = m.func(gives_ref,
