@@ -31,7 +31,7 @@ void add_operators(ModuleBytes& m) {
 
 ModuleBytes owner(std::uint8_t flags = kShared) {
   ModuleBytes m;
-  m.memory(flags, 10);
+  m.memory_type(flags, 10);
   add_operators(m);
   m.export_item('m', 2, 0);
   return m;
@@ -184,7 +184,7 @@ TEST(SharedMemory, TheRequestsDeadlineEndsAWait) {
 // A shared memory is not in the slot's write set, and is put back all the same.
 TEST(SharedMemory, ASlotPutsItBack) {
   ModuleBytes m;
-  m.memory(kShared, 10);
+  m.memory_type(kShared, 10);
   m.memory();
   m.func(m.type({kI32, kI32}, {}), {kLocalGet, 0, kLocalGet, 1, kI32Store, 2, 0});
   m.func(m.type({kI32}, {kI32}), {kLocalGet, 0, kI32Load, 2, 0});
