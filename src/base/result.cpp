@@ -29,6 +29,7 @@ std::string Error::to_string() const {
   std::string text;
   if (!file.empty()) text += file + ":";
   if (line) text += fmt::format("{}:", *line);
+  if (line && column) text += fmt::format("{}:", *column);
   if (!text.empty()) text += " ";
   text += message;
   if (byte_offset) text += fmt::format(" (at offset {:#x})", *byte_offset);

@@ -37,8 +37,9 @@ struct Error {
   std::string file;                           // empty: not known at this level
   std::optional<std::uint64_t> byte_offset{}; // from the start of the file
   std::optional<std::uint32_t> line{};        // 1-based, for manifests and text formats
+  std::optional<std::uint32_t> column{};      // 1-based, in characters
 
-  // "file:line: message (at offset 0x1f)", with whatever of the place is known.
+  // "file:line:column: message (at offset 0x1f)", with whatever of the place is known.
   std::string to_string() const;
 };
 
