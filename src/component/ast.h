@@ -1,5 +1,5 @@
-// A component as its bytes say it, section by section, nothing resolved yet: what decoder.h produces and flattener.h consumes. Private to
-// component/. Spec: Binary.md. Offsets are into the input.
+// A component as its bytes say it, section by section, nothing resolved yet: what decoder.h produces and flattener.h consumes. For this room
+// and compose/. Spec: Binary.md. Offsets are into the input.
 #pragma once
 
 #include <array>

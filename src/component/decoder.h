@@ -1,4 +1,5 @@
-// Bytes to ast::Component, core modules set aside. Checks form and counts, not meaning. Private to component/.
+// Bytes to ast::Component, core modules set aside. Checks form and counts, not meaning. For this room, and for compose/, which
+// reads the types of components.
 #pragma once
 
 #include "component/ast.h"
