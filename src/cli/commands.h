@@ -15,6 +15,9 @@ void add_serve(CLI::App& app, Chosen& chosen);
 void add_run(CLI::App& app, Chosen& chosen);
 void add_compile(CLI::App& app, Chosen& chosen);
 void add_inspect(CLI::App& app, Chosen& chosen);
+void add_wit(CLI::App& app, Chosen& chosen);
+void add_compose(CLI::App& app, Chosen& chosen);
+void add_componentize(CLI::App& app, Chosen& chosen);
 void add_wast(CLI::App& app, Chosen& chosen);
 
 } // namespace cusp::cli

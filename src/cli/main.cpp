@@ -47,6 +47,9 @@ int main(int argc, char** argv) {
   cusp::cli::add_run(app, chosen);
   cusp::cli::add_compile(app, chosen);
   cusp::cli::add_inspect(app, chosen);
+  cusp::cli::add_wit(app, chosen);
+  cusp::cli::add_compose(app, chosen);
+  cusp::cli::add_componentize(app, chosen);
   cusp::cli::add_wast(app, chosen);
   app.require_subcommand(0, 1);
   try {

@@ -7,7 +7,7 @@ import sys
 
 from harness import Config, Tally
 
-PARTS = ["commands", "wasi", "serving", "faults", "conformance"]
+PARTS = ["commands", "wit", "wasi", "serving", "faults", "conformance"]
 
 
 def main():
