@@ -23,12 +23,18 @@ protected:
 };
 using FaultsDeathTest = Faults;
 
+// As a process starts: a sanitizer has handlers of its own in the four places.
+void take_over() {
+  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE}) signal(fault, SIG_DFL);
+  ASSERT_TRUE(runtime::initialize().has_value());
+}
+
 volatile int* const kNowhere = reinterpret_cast<volatile int*>(16);
 
 TEST_F(FaultsDeathTest, AFaultOfTheHostIsNotSwallowed) {
   EXPECT_EXIT(
       {
-        (void)runtime::initialize();
+        take_over();
         *kNowhere = 1;
       },
       testing::KilledBySignal(SIGSEGV), "");
@@ -37,6 +43,7 @@ TEST_F(FaultsDeathTest, AFaultOfTheHostIsNotSwallowed) {
 // With a guest on the stack and its memory in use, too: the fault is the host's, by address and by PC.
 TEST_F(FaultsDeathTest, AFaultInAHostFunctionIsNotTheGuests) {
   EXPECT_EXIT(on_fiber([] {
+                take_over();
                 KitSlot kit(WriteTracking::Automatic);
                 kit.host = [](std::uint32_t) -> std::optional<std::uint32_t> {
                   *kNowhere = 1;
@@ -51,6 +58,7 @@ TEST_F(FaultsDeathTest, AFaultInAHostFunctionIsNotTheGuests) {
 // The guard of a memory is out of bounds for the host as well: no guest trap hides its mistake.
 TEST_F(FaultsDeathTest, AHostThatReadsBeyondAMemoryDies) {
   EXPECT_EXIT(on_fiber([] {
+                take_over();
                 KitSlot kit(WriteTracking::Automatic);
                 kit.host = [&](std::uint32_t) -> std::optional<std::uint32_t> {
                   return static_cast<volatile std::uint8_t*>(kit.memory().base)[kit.memory().byte_length];
@@ -64,7 +72,7 @@ TEST_F(FaultsDeathTest, AHostThatReadsBeyondAMemoryDies) {
 TEST_F(FaultsDeathTest, ASignalThatSomebodySentIsNotAFault) {
   EXPECT_EXIT(
       {
-        (void)runtime::initialize();
+        take_over();
         kill(getpid(), SIGSEGV);
         _exit(0);
       },
