@@ -41,7 +41,7 @@ bool has_default(const artifact::ModuleMeta& meta, const artifact::ImportMeta& i
 
 // What an import of this module gets when nobody provides it. REQUIRES: has_default()
 Result<runtime::Extern> default_import(runtime::Store& store, const runtime::Code& code,
-                                      const artifact::ImportMeta& import) {
+                                       const artifact::ImportMeta& import) {
   const artifact::ModuleMeta& meta = code.module(0);
   auto ids = code.type_ids(0);
   switch (import.kind) {

@@ -162,8 +162,9 @@ struct ModuleMeta {
   const FuncTypeMeta& func_type(std::uint32_t func) const { return types[func_types[func]].func; }
   template <class A> void fields(A& a) {
     a(name, types, imports, exports, func_types, tables, memories, globals, tags, elems, datas, start, func_text,
-      entries, host_stubs, uses_gc_heap, shape.imported_funcs, shape.imported_memories, shape.defined_memories, shape.imported_tables,
-      shape.defined_tables, shape.imported_globals, shape.defined_globals, shape.imported_tags, shape.defined_tags);
+      entries, host_stubs, uses_gc_heap, shape.imported_funcs, shape.imported_memories, shape.defined_memories,
+      shape.imported_tables, shape.defined_tables, shape.imported_globals, shape.defined_globals, shape.imported_tags,
+      shape.defined_tags);
   }
 };
 

@@ -17,7 +17,7 @@ namespace cusp::cli {
 struct WastConfig {
   artifact::CompileRequest request;
   component::Features features; // the component model's; those of the core are the request's
-  bool hogs_memory = false; // needs several GiB of memory or address space
+  bool hogs_memory = false;     // needs several GiB of memory or address space
 };
 
 class WastIndexes {

@@ -111,7 +111,8 @@ private:
     auto components = WastComponents::create(compile_);
     if (!components) return failed(components.error());
     Thread& thread = threads_[command.name.value_or("")];
-    auto run = std::make_shared<ScriptRun>(compile_, features_, features_chosen_, std::move(*core), std::move(*components));
+    auto run =
+        std::make_shared<ScriptRun>(compile_, features_, features_chosen_, std::move(*core), std::move(*components));
     run->definitions_ = definitions_;
     thread.handle = std::jthread([&command, &problems = thread.problems, run = std::move(run)] {
       auto ran = loop::EventLoop::run_one([&] {

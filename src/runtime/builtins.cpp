@@ -5,9 +5,9 @@
 #include <cstring>
 #include <mutex>
 
+#include "runtime/exceptions.h"
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
-#include "runtime/exceptions.h"
 
 namespace cusp::runtime {
 

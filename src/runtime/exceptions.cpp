@@ -34,7 +34,8 @@ void mark_instance(ExceptionHeap& heap, const Instance& instance) {
   mark(&kept, &kept + 1);
   state.execution.stacks.each_in_use(&kept, mark);
   for (const Instance* instance : state.linked) mark_instance(state.exceptions, *instance);
-  if (state.gc_heap) mark(state.gc_heap->base(), state.gc_heap->base() + state.gc_heap->committed()); // fields of objects
+  if (state.gc_heap)
+    mark(state.gc_heap->base(), state.gc_heap->base() + state.gc_heap->committed()); // fields of objects
   store.charge(std::uint64_t{0} - state.exceptions.sweep());
 }
 

@@ -189,8 +189,7 @@ class SlotPlacement final : public Placement {
 public:
   SlotPlacement(std::uint8_t* base, std::span<const std::uint64_t> tables, std::span<const std::uint64_t> memories,
                 std::uint64_t gc_heap, std::uint64_t gc_space, const StoreLimits& limits,
-                const artifact::Artifact& artifact, int image_copy,
-                std::vector<std::shared_ptr<SharedMemory>>& shared)
+                const artifact::Artifact& artifact, int image_copy, std::vector<std::shared_ptr<SharedMemory>>& shared)
       : base_(base), tables_(tables), memories_(memories), gc_heap_(gc_heap), gc_space_(gc_space), limits_(limits),
         artifact_(artifact), image_copy_(image_copy), shared_(shared) {}
 

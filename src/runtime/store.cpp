@@ -41,8 +41,8 @@ public:
     CUSP_TRY(open_pages(at, round_to_pages(bytes)));
     if (code_ && meta.image_bytes) CUSP_TRY(map_memory_image(code_->artifact(), meta, at));
     static const GuestCode no_code;
-    owned.guarded = AddressRegistration(memory_table(), at, at + space.reserve,
-                                        code_ && !meta.shared ? &code_->guest() : &no_code);
+    owned.guarded =
+        AddressRegistration(memory_table(), at, at + space.reserve, code_ && !meta.shared ? &code_->guest() : &no_code);
     const abi::MemoryRecord made{at, bytes, space.max_bytes, std::uint64_t{1} << meta.page_size_log2, nullptr};
     if (meta.shared) return share_memory(state_.shared_memories, made, std::move(owned));
     state_.spaces.push_back(std::move(owned));

@@ -122,7 +122,8 @@ protected:
     ASSERT_TRUE(ran);
   }
 
-  template <class Signature, class... A> static auto call(ComponentInstance& instance, const char* name, A... arguments) {
+  template <class Signature, class... A>
+  static auto call(ComponentInstance& instance, const char* name, A... arguments) {
     auto func = instance.code().find_export<Signature>("", name);
     EXPECT_TRUE(func) << func.error().to_string();
     return instance.call(*func, std::move(arguments)...);

@@ -114,11 +114,12 @@ TEST_F(AsyncGuest, EndsTheWaitOfACancelledReader) {
 TEST_F(AsyncGuest, MeetsItselfInAStream) {
   with_instance([&](ComponentInstance& instance) {
     auto pair = make_stream<std::string>(instance);
-    loop::Fiber::current()->loop().spawn([writer = std::make_shared<StreamWriter<std::string>>(std::move(pair.writer))] {
-      std::vector<std::string> values = {"one", "two", "three"};
-      auto written = writer->write(values);
-      EXPECT_TRUE(written && *written == 3);
-    });
+    loop::Fiber::current()->loop().spawn(
+        [writer = std::make_shared<StreamWriter<std::string>>(std::move(pair.writer))] {
+          std::vector<std::string> values = {"one", "two", "three"};
+          auto written = writer->write(values);
+          EXPECT_TRUE(written && *written == 3);
+        });
     std::string room[2];
     auto first = pair.stream.read(room);
     ASSERT_TRUE(first);

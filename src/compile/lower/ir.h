@@ -60,8 +60,8 @@ private:
 
   llvm::MDBuilder builder_;
   llvm::MDNode* root_;
-  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *exception_, *imported_memory_, *header_, *gc_run_,
-      *invariant_, *unlikely_, *likely_;
+  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *exception_, *imported_memory_, *header_,
+      *gc_run_, *invariant_, *unlikely_, *likely_;
   llvm::SmallVector<llvm::MDNode*, 4> memories_;
   llvm::DenseMap<std::pair<std::uint32_t, std::uint32_t>, llvm::MDNode*> fields_;
   llvm::MDNode* elements_[static_cast<unsigned>(abi::GcStorage::Exn) + 1] = {};
