@@ -30,7 +30,8 @@ def room_flags():
                 skip = True
             elif word.endswith("cmake_pch.hxx") or word.endswith("cmake_pch.hxx.pch"):
                 continue
-            elif word not in ("-c", "-MD", str(path), "-Xclang", "-Winvalid-pch", "-fpch-instantiate-templates"):
+            elif word not in ("-c", "-MD", str(path), "-Xclang", "-Winvalid-pch", "-fpch-instantiate-templates",
+                              "-fno-pch-timestamp"):
                 kept.append(word)
         if parts[0] == "src" and path.suffix == ".cpp":
             flags.setdefault(parts[1], (kept, entry["directory"]))
