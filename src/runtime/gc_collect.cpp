@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <sanitizer/asan_interface.h>
+
 #include "runtime/context_x86_64.h"
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
@@ -109,6 +111,7 @@ void recover_heap(Store& store) {
   constexpr std::size_t kRecent = 64 * 1024; // what deeper calls left is seldom overlaid
   const loop::StackView& stack = execution.stacks.own();
   const std::size_t bytes = std::min<std::size_t>(kRecent, stack.size);
+  ASAN_UNPOISON_MEMORY_REGION(stack.base + (stack.size - bytes), bytes); // frames that were dropped left their marks
   std::memset(stack.base + (stack.size - bytes), 0, bytes);
 }
 
