@@ -103,7 +103,20 @@ private:
     uses_gc_ = std::vector<std::atomic<bool>>(modules_);
   }
 
+  // Nothing but a component's own code calls what is in it, so that its functions need no convention for tail calls unless it has some;
+  // that is known when the bodies have been read, and then all is done again.
   Result<void> compile_all() {
+    tail_calls_ = !component_;
+    CUSP_TRY(compile_each());
+    if (!found_tail_calls_) return {};
+    tail_calls_ = true;
+    next_ = done_functions_ = 0;
+    first_error_ = kNoError;
+    error_.reset();
+    return compile_each();
+  }
+
+  Result<void> compile_each() {
     unsigned threads = options_.threads != 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
     threads = static_cast<unsigned>(std::min<std::size_t>({threads, work_.size(), 256}));
     // The largest first, so that no thread is left alone with one at the end.
@@ -113,7 +126,7 @@ private:
     std::vector<llvm::thread> pool;
     for (unsigned i = 0; i < threads; ++i) pool.emplace_back(std::optional<unsigned>(kThreadStack), [this] { work(); });
     for (llvm::thread& thread : pool) thread.join();
-    if (error_) return std::unexpected(*error_);
+    if (error_ && (tail_calls_ || !found_tail_calls_)) return std::unexpected(*error_);
     return {};
   }
 
@@ -122,7 +135,7 @@ private:
     auto machine = make_target_machine(target_, options_.opt_level);
     for (;;) {
       std::size_t turn = next_.fetch_add(1, std::memory_order_relaxed);
-      if (turn >= order_.size()) return;
+      if (turn >= order_.size() || (found_tail_calls_ && !tail_calls_)) return;
       std::uint32_t index = order_[turn];
       if (index > first_error_.load(std::memory_order_relaxed))
         continue; // what counts is the first error of the module
@@ -159,9 +172,14 @@ private:
                               .bounds = options_.bounds,
                               .opt_level = opt_level,
                               .deterministic_simd = options_.deterministic_simd,
-                              .canonical_nans = options_.canonical_nans});
+                              .canonical_nans = options_.canonical_nans,
+                              .tail_calls = tail_calls_});
       for (std::uint32_t i = work.group.first; i < work.group.end; ++i)
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));
+      if (!tail_calls_ && lowering.features_used().has(wasm::Feature::TailCall)) {
+        found_tail_calls_ = true;
+        return Object{};
+      }
       if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);
       if (lowering.features_used().has(wasm::Feature::Gc))
         uses_gc_[work.group.module].store(true, std::memory_order_relaxed);
@@ -169,7 +187,7 @@ private:
     }
     CUSP_TRY(verify(*ir, "before"));
     optimise(*ir, machine, work.kind == WorkKind::Functions ? opt_level : std::min(opt_level, 1u));
-    finish_after_optimisation(*ir);
+    finish_after_optimisation(*ir, opt_level);
     CUSP_TRY(verify(*ir, "after"));
     return generate_code(*ir, machine);
   }
@@ -268,7 +286,10 @@ private:
   std::vector<Object> objects_;
   std::vector<std::atomic<bool>> uses_gc_; // by module: some body does
   std::atomic<std::size_t> next_ = 0;
-  std::atomic<std::uint32_t> first_error_ = ~std::uint32_t{0};
+  static constexpr std::uint32_t kNoError = ~std::uint32_t{0};
+  std::atomic<std::uint32_t> first_error_ = kNoError;
+  bool tail_calls_ = true; // LoweringSettings
+  std::atomic<bool> found_tail_calls_ = false;
   std::mutex mutex_; // objects_, done_functions_, error_, progress
   std::optional<base::Error> error_;
 };

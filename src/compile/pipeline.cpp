@@ -17,7 +17,6 @@
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/GVN.h>
-#include <llvm/Transforms/Scalar/InstSimplifyPass.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
@@ -51,20 +50,14 @@ llvm::FunctionPassManager light_passes() {
 llvm::ModulePassManager passes_for(unsigned opt_level, llvm::PassBuilder& builder) {
   llvm::ModulePassManager passes;
   if (opt_level >= 2) return builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
-  if (opt_level == 1) {
-    passes.addPass(llvm::createModuleToFunctionPassAdaptor(light_passes()));
-    return passes;
-  }
-  llvm::FunctionPassManager minimal;
-  minimal.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG));
-  minimal.addPass(llvm::InstSimplifyPass());
-  passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(minimal)));
+  passes.addPass(llvm::createModuleToFunctionPassAdaptor(light_passes()));
   return passes;
 }
 
 } // namespace
 
 void optimise(llvm::Module& module, llvm::TargetMachine& machine, unsigned opt_level) {
+  if (opt_level == 0) return;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -85,8 +78,10 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine, unsigned opt_l
 
 base::Result<Object> generate_code(llvm::Module& module, llvm::TargetMachine& machine) {
   auto cannot = [] { return base::fail(base::ErrorCode::Internal, "LLVM's x86-64 back end cannot be set up"); };
-  // The sites come from the instructions' locations; without a compile unit no DWARF is made of them.
+  // The sites come from the instructions' locations; without a compile unit no DWARF is made of them. A function without a subprogram
+  // is spared the passes that follow variables, a tenth of the time at level 0.
   if (llvm::NamedMDNode* units = module.getNamedMetadata("llvm.dbg.cu")) units->eraseFromParent();
+  for (llvm::Function& function : module) function.setSubprogram(nullptr);
 
   Object object;
   llvm::raw_svector_ostream out(object.elf);

@@ -18,7 +18,7 @@ class TargetMachine;
 
 namespace cusp::compile {
 
-// Level 0: what the code generator needs to be quick. 1: light. 2: LLVM's own, without assumptions about a C library.
+// Level 0: nothing. 1: light. 2: LLVM's own, without assumptions about a C library.
 void optimise(llvm::Module& module, llvm::TargetMachine& machine, unsigned opt_level);
 
 struct Object {

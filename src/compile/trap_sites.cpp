@@ -15,6 +15,8 @@
 #include <llvm/MC/MCSectionELF.h>
 #include <llvm/MC/MCStreamer.h>
 
+#include "compile/lower/symbols.h"
+
 namespace cusp::compile {
 
 namespace {
@@ -28,10 +30,10 @@ public:
     sites_.functions.push_back({start_->getName().str(), static_cast<std::uint32_t>(sites_.origins.size()), 0});
     here_ = nullptr;
     // The prologue belongs to the function and to none of its operators.
-    const llvm::DISubprogram* subprogram = function->getFunction().getSubprogram();
+    const bool is_guest = function->getFunction().hasFnAttribute(kGuestAttribute);
     const auto first = static_cast<std::uint32_t>(sites_.frames.size());
-    if (subprogram != nullptr) sites_.frames.push_back(frame(*subprogram, 0));
-    add(start_, {first, subprogram != nullptr ? 1u : 0u});
+    if (is_guest) sites_.frames.push_back(frame(function->getName(), 0));
+    add(start_, {first, is_guest ? 1u : 0u});
   }
 
   void beginInstruction(const llvm::MachineInstr* instruction) override {
@@ -66,14 +68,13 @@ private:
     if (!inserted) return known->second;
     const auto first = static_cast<std::uint32_t>(sites_.frames.size());
     for (const llvm::DILocation* at = location; at != nullptr; at = at->getInlinedAt())
-      sites_.frames.push_back(frame(*at->getScope()->getSubprogram(), at->getLine()));
+      sites_.frames.push_back(frame(at->getScope()->getSubprogram()->getName(), at->getLine()));
     return known->second = {first, static_cast<std::uint32_t>(sites_.frames.size()) - first};
   }
 
-  // Subprograms are named "f<module>.<func>" (lowering.h).
-  static artifact::GuestFrame frame(const llvm::DISubprogram& subprogram, std::uint32_t wasm_offset) {
+  // Guest functions and their subprograms are named "f<module>.<func>" (lowering.h).
+  static artifact::GuestFrame frame(llvm::StringRef name, std::uint32_t wasm_offset) {
     artifact::GuestFrame frame{.module = 0, .func = 0, .wasm_offset = wasm_offset};
-    llvm::StringRef name = subprogram.getName();
     name.consume_front("f");
     name.consumeInteger(10, frame.module);
     name.consume_front(".");

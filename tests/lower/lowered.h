@@ -50,7 +50,7 @@ public:
 
   Lowered& optimise(unsigned level = 2) {
     compile::optimise(*module_, *machine_, level);
-    compile::finish_after_optimisation(*module_);
+    compile::finish_after_optimisation(*module_, level);
     verify();
     return *this;
   }

@@ -119,6 +119,10 @@ TEST(Calls, ProbeTheStackWhereTheyAreMade) {
   EXPECT_THAT(lowered.text(1), HasSubstr(probe));
   EXPECT_THAT(lowered.text(2), Not(HasSubstr(probe)));
   EXPECT_THAT(lowered.text(3), HasSubstr(probe));
+  Lowered quick(m);
+  quick.optimise(0);
+  for (std::uint32_t func : {1u, 3u}) EXPECT_THAT(quick.text(func), HasSubstr("load volatile i8"));
+  EXPECT_THAT(quick.text(2), Not(HasSubstr("load volatile")));
 }
 
 // Otherwise runaway recursion would never exhaust the stack.

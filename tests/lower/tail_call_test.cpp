@@ -26,5 +26,17 @@ TEST(TailCalls, AreLeftToTheConventionWhereArgumentsGoOnTheStack) {
   EXPECT_THAT(lowered.text(g), HasSubstr("musttail")) << "in registers";
 }
 
+TEST(TailCalls, CostNothingWhereThereAreNone) {
+  ModuleBytes m;
+  auto type = m.type({kI32}, {kI32});
+  m.func(type, local_get(0));
+  auto caller = m.func(type, local_get(0) + call(0));
+  compile::LoweringSettings settings;
+  settings.tail_calls = false;
+  Lowered lowered(m, settings);
+  EXPECT_THAT(lowered.text(caller), Not(HasSubstr("tailcc")));
+  EXPECT_EQ(lowered.function(caller).getCallingConv(), llvm::CallingConv::C);
+}
+
 } // namespace
 } // namespace cusp::test

@@ -46,12 +46,12 @@ void FunctionLowering::call(const Signature& signature, Callee callee, bool is_t
   if (llvm::BasicBlock* pad = is_tail ? nullptr : landing_pad()) {
     llvm::BasicBlock* returned = new_block();
     llvm::InvokeInst* invoke = ir.CreateInvoke(signature.type, callee.code, returned, pad, arguments);
-    invoke->setCallingConv(llvm::CallingConv::Tail);
+    invoke->setCallingConv(group_.convention());
     place(returned);
     return group_.unpack_results(ir, signature, invoke, vmctx_, stack_);
   }
   llvm::CallInst* call = ir.CreateCall(signature.type, callee.code, arguments);
-  call->setCallingConv(llvm::CallingConv::Tail);
+  call->setCallingConv(group_.convention());
   if (!is_tail) {
     call->setTailCallKind(llvm::CallInst::TCK_NoTail);
     return group_.unpack_results(ir, signature, call, vmctx_, stack_);

@@ -35,8 +35,8 @@ void allow_stack_arguments(llvm::Function& function) {
 
 } // namespace
 
-void finish_after_optimisation(llvm::Module& module) {
-  add_stack_probes(module);
+void finish_after_optimisation(llvm::Module& module, unsigned opt_level) {
+  add_stack_probes(module, opt_level);
   for (llvm::Function& function : module) {
     if (function.isDeclaration() || !function.hasFnAttribute(kGuestAttribute)) continue;
     allow_stack_arguments(function);

@@ -7,6 +7,6 @@ class Module;
 
 namespace cusp::compile {
 
-void add_stack_probes(llvm::Module& module);
+void add_stack_probes(llvm::Module& module, unsigned opt_level);
 
 } // namespace cusp::compile

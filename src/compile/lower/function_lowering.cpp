@@ -1,4 +1,4 @@
-// The frame of lowering one body: set-up, the value stack, traps, promotion of locals. Operators stand in the family
+// The frame of lowering one body: set-up, the value stack, traps. Operators stand in the family
 // files.
 #include "compile/lower/function_lowering.h"
 
@@ -66,7 +66,6 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   saved_params_.clear();
   handlers_.clear();
   clauses_.clear();
-  locals_.clear();
   memories_.assign(group_.wasm.memories.size(), {});
   gc_heap_ = nullptr;
   checks_.clear();
@@ -75,15 +74,7 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
 
   entry_ = llvm::BasicBlock::Create(group_.context, "entry", function_);
   ir.SetInsertPoint(entry_);
-  std::span<const wasm::ValType> locals = validator.local_types();
-  const std::size_t params = validator.function_type().params.size();
-  locals_.reserve(locals.size());
-  for (wasm::ValType local : locals) locals_.push_back(ir.CreateAlloca(group_.type(local)));
-  for (unsigned i = 0; i < locals.size(); ++i) {
-    llvm::Type* type = locals_[i]->getAllocatedType();
-    ir.CreateStore(i < params ? static_cast<Value*>(function_->getArg(i + 1)) : llvm::Constant::getNullValue(type),
-                   locals_[i]);
-  }
+  make_locals(validator);
   llvm::BasicBlock* body_block = new_block();
   ir.CreateBr(body_block);
   place(body_block);
@@ -103,10 +94,12 @@ void FunctionLowering::end_function(bool reachable) {
   }
   controls_.pop_back();
   if (has_dead_blocks_) llvm::EliminateUnreachableBlocks(*function_);
-  if (!locals_.empty() || !checks_.empty()) {
+  if (group_.settings.opt_level > 0) {
     llvm::DominatorTree dominators(*function_);
-    promote_locals(dominators);
-    if (group_.settings.opt_level > 0) drop_implied_checks(dominators);
+    llvm::SmallVector<llvm::AllocaInst*, 32> places;
+    for (const Local& local : locals_) places.push_back(local.place);
+    if (!places.empty()) llvm::PromoteMemToReg(places, dominators);
+    drop_implied_checks(dominators);
   }
   llvm::SmallVector<const llvm::MDNode*, 2> guarded;
   for (const Memory& memory : memories_)
@@ -114,11 +107,6 @@ void FunctionLowering::end_function(bool reachable) {
   keep_unused_loads(*function_, guarded);
   keep_quiet_nans(*function_);
   if (group_.settings.canonical_nans) canonicalise_nans(*function_);
-}
-
-void FunctionLowering::promote_locals(llvm::DominatorTree& dominators) {
-  if (locals_.empty()) return;
-  llvm::PromoteMemToReg(llvm::ArrayRef<llvm::AllocaInst*>(locals_.begin(), locals_.size()), dominators);
 }
 
 llvm::Value* FunctionLowering::pop(llvm::Type* type) { return cast(pop(), type); }

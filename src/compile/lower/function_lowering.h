@@ -1,6 +1,6 @@
 // Lowers one body: the visitor that wasm::read_body calls with each validated operator. A value stack of LLVM values, a
 // control stack of blocks with their phis, and an IRBuilder; locals are allocas until the body is complete and are then
-// promoted.
+// promoted. Within a block a local's value is known without a load; at level 0 that must do, and nothing is promoted.
 //
 // Operators without immediates (arithmetic and most of SIMD) are lowered by one specialisation of lower_op<> each,
 // found through a table generated from operators.def: one that is missing fails to link. Families with immediates have
@@ -190,6 +190,11 @@ private:
     llvm::MDNode* tag = nullptr;
     bool is_explicit = false, is_shared = false;
   };
+  struct Local {
+    llvm::AllocaInst* place;
+    Value* value = nullptr; // what it holds, as far as `block` has been written
+    llvm::BasicBlock* block = nullptr;
+  };
   // A check of index + extent against a memory's size, for drop_implied_checks().
   struct BoundsCheck {
     llvm::BranchInst* branch; // first successor: the trap
@@ -225,7 +230,8 @@ private:
   // For !prof of a conditional branch: what a hint says about the operator, or null.
   llvm::MDNode* hint(const wasm::OpContext& op) const;
   void end_function(bool reachable);
-  void promote_locals(llvm::DominatorTree& dominators);
+  void make_locals(const wasm::FunctionValidator& validator);
+  Value* set_local(Local& local, Value* value);
   void drop_implied_checks(const llvm::DominatorTree& dominators);
 
   // Traps. The debug location must have been set by locate().
@@ -340,7 +346,7 @@ private:
   llvm::SmallVector<Value*, 8> saved_params_;
   llvm::SmallVector<Handler, 4> handlers_;
   llvm::SmallVector<wasm::CatchClause, 8> clauses_;
-  llvm::SmallVector<llvm::AllocaInst*, 32> locals_;
+  llvm::SmallVector<Local, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
   Value* gc_heap_ = nullptr; // null: not used in this function yet
   std::vector<BoundsCheck> checks_;

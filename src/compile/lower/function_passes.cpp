@@ -49,7 +49,9 @@ void keep_unused_loads(llvm::Function& function, llvm::ArrayRef<const llvm::MDNo
   if (guarded.empty()) return;
   llvm::DenseSet<const llvm::Instruction*> live;
   llvm::SmallVector<const llvm::Instruction*, 64> work;
-  live.reserve(function.getInstructionCount());
+  std::size_t instructions = 0;
+  for (const llvm::BasicBlock& block : function) instructions += block.size();
+  live.reserve(static_cast<unsigned>(instructions));
   for (const llvm::Instruction& instruction : llvm::instructions(function)) {
     const bool has_effect = instruction.isTerminator() ? decides(instruction) : instruction.mayHaveSideEffects();
     if (!has_effect) continue;

@@ -109,12 +109,16 @@ llvm::Function* Group::function(wasm::FuncIndex func) {
   if (slot) return slot;
   slot = llvm::Function::Create(signature_of(func).type, llvm::GlobalValue::ExternalLinkage,
                                 function_symbol(settings.module_index, func.value), *module);
-  slot->setCallingConv(llvm::CallingConv::Tail);
+  slot->setCallingConv(convention());
   set_common_attributes(*slot);
   slot->addFnAttr(kGuestAttribute);
   slot->setAttributes(
       slot->getAttributes().addParamAttributes(context, 0, llvm::AttrBuilder(context, vmctx_attributes_)));
   return slot;
+}
+
+llvm::CallingConv::ID Group::convention() const {
+  return settings.tail_calls ? llvm::CallingConv::Tail : llvm::CallingConv::C;
 }
 
 llvm::Function* Group::make_trampoline(const std::string& name, llvm::FunctionType* type,

@@ -42,6 +42,7 @@ public:
   llvm::FunctionCallee trap(abi::Trap trap);
   // Whether the target has an x86 feature, under LLVM's name.
   bool has_cpu_feature(const char* name) const;
+  llvm::CallingConv::ID convention() const; // of guest functions and of what stands for them
   llvm::DISubprogram* make_subprogram(wasm::FuncIndex func, std::uint64_t body_offset);
 
   // Code shared by function bodies and stubs.

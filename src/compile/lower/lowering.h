@@ -25,6 +25,9 @@ struct LoweringSettings {
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
   unsigned opt_level = 2;
   bool deterministic_simd = false, canonical_nans = false; // artifact::CompileRequest
+  // Guest functions are `tailcc`. Without, they have C's convention, which costs less at each call and which LLVM's quick selector knows:
+  // for code that nothing calls but code of the same setting and that has no tail calls (features_used() tells).
+  bool tail_calls = true;
 };
 
 // Hidden, dso-local symbols that the linker resolves: "f<module>.<FuncIndex>", "e<module>.<TypeIndex>" (entry
@@ -68,6 +71,6 @@ private:
   std::unique_ptr<State> state_;
 };
 
-void finish_after_optimisation(llvm::Module& module);
+void finish_after_optimisation(llvm::Module& module, unsigned opt_level);
 
 } // namespace cusp::compile

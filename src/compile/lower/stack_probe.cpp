@@ -6,7 +6,8 @@
 // It runs after the optimiser: before, every inlined call would bring a probe of its own and the inliner would count
 // it. The frame itself is touched page by page by "probe-stack"="inline-asm". A prologue may be sunk below the probe
 // (shrink wrapping); what is missed then is the function's own frame. In functions so large that spills could make that
-// matter, the probe claims a callee-saved register, which keeps the prologue first.
+// matter, the probe claims a callee-saved register, which keeps the prologue first. At level 0 nothing is sunk, and a
+// load through the stack pointer spares the code generator an assembler for each function.
 #include <llvm/IR/DebugInfoMetadata.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InlineAsm.h>
@@ -37,7 +38,7 @@ bool needs_probe(const llvm::Function& function) {
 
 } // namespace
 
-void add_stack_probes(llvm::Module& module) {
+void add_stack_probes(llvm::Module& module, unsigned opt_level) {
   llvm::LLVMContext& context = module.getContext();
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
   const std::string text = "testb %al, -" + std::to_string(abi::kHostStackReserve) + "(%rsp)";
@@ -52,6 +53,13 @@ void add_stack_probes(llvm::Module& module) {
     // The overflow belongs to the function, not to the operator that happens to come first: offset 0.
     if (llvm::DISubprogram* subprogram = function.getSubprogram())
       builder.SetCurrentDebugLocation(llvm::DILocation::get(context, 0, 0, subprogram));
+    if (opt_level == 0) {
+      llvm::Value* place =
+          builder.CreateConstGEP1_64(builder.getInt8Ty(), builder.CreateStackSave(),
+                                     static_cast<std::uint64_t>(-std::int64_t{abi::kHostStackReserve}));
+      builder.CreateLoad(builder.getInt8Ty(), place, /*isVolatile=*/true);
+      continue;
+    }
     const bool huge = function.getInstructionCount() > kInstructionsOfHugeFunction;
     builder.CreateCall(type, huge ? after_prologue : ordinary)->setDoesNotThrow();
   }

@@ -31,7 +31,7 @@ void emit_entry_trampoline(Group& group, wasm::TypeIndex type) {
     arguments.push_back(
         ir.CreateAlignedLoad(signature.type->getParamType(i), group.field(ir, values, 16 * (i - 1)), kValueAlign));
   llvm::CallInst* call = ir.CreateCall(signature.type, code, arguments);
-  call->setCallingConv(llvm::CallingConv::Tail);
+  call->setCallingConv(group.convention());
   call->setTailCallKind(llvm::CallInst::TCK_NoTail);
 
   llvm::SmallVector<Value*, 4> results;
@@ -45,7 +45,7 @@ void emit_host_stub(Group& group, wasm::TypeIndex type) {
   const Signature& signature = group.signature(type);
   const IrTypes& types = group.types;
   llvm::Function* function = group.make_trampoline(host_stub_symbol(group.settings.module_index, type.value),
-                                                   signature.type, llvm::CallingConv::Tail);
+                                                   signature.type, group.convention());
   llvm::IRBuilder<> ir = begin(group, function);
   Value* host = function->getArg(0);
   const std::size_t params = signature.type->getNumParams() - 1;

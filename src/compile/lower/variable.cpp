@@ -13,19 +13,39 @@ void FunctionLowering::on_Select(const wasm::OpContext&, const wasm::OperandImm&
   push(ir.CreateSelect(is_true, then, otherwise));
 }
 
+void FunctionLowering::make_locals(const wasm::FunctionValidator& validator) {
+  std::span<const wasm::ValType> types = validator.local_types();
+  const std::size_t params = validator.function_type().params.size();
+  locals_.clear();
+  locals_.reserve(types.size());
+  for (wasm::ValType type : types) locals_.push_back({ir.CreateAlloca(group_.type(type))});
+  for (unsigned i = 0; i < types.size(); ++i)
+    set_local(locals_[i], i < params ? static_cast<Value*>(function_->getArg(i + 1))
+                                     : llvm::Constant::getNullValue(locals_[i].place->getAllocatedType()));
+}
+
+llvm::Value* FunctionLowering::set_local(Local& local, Value* value) {
+  local.value = cast(value, local.place->getAllocatedType());
+  local.block = ir.GetInsertBlock();
+  ir.CreateStore(local.value, local.place);
+  return local.value;
+}
+
 void FunctionLowering::on_LocalGet(const wasm::OpContext&, const wasm::LocalImm& imm) {
-  llvm::AllocaInst* local = locals_[imm.local.value];
-  push(ir.CreateLoad(local->getAllocatedType(), local));
+  Local& local = locals_[imm.local.value];
+  if (local.block != ir.GetInsertBlock()) {
+    local.value = ir.CreateLoad(local.place->getAllocatedType(), local.place);
+    local.block = ir.GetInsertBlock();
+  }
+  push(local.value);
 }
 
 void FunctionLowering::on_LocalSet(const wasm::OpContext&, const wasm::LocalImm& imm) {
-  llvm::AllocaInst* local = locals_[imm.local.value];
-  ir.CreateStore(pop(local->getAllocatedType()), local);
+  set_local(locals_[imm.local.value], pop());
 }
 
 void FunctionLowering::on_LocalTee(const wasm::OpContext&, const wasm::LocalImm& imm) {
-  llvm::AllocaInst* local = locals_[imm.local.value];
-  ir.CreateStore(cast(stack_.back(), local->getAllocatedType()), local);
+  stack_.back() = set_local(locals_[imm.local.value], stack_.back());
 }
 
 // An immutable global is invariant. So is the pointer to an imported one; two imports may be one global.
