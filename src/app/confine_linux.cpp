@@ -47,7 +47,10 @@ Result<bool> enter_landlock(const Grants& grants) {
   int abi = static_cast<int>(syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION));
   if (abi < 1) return false;
   const std::uint64_t all = every_fs_right(abi);
-  Ruleset handled{all, abi >= kAbiWithNetwork ? kBindTcp | (grants.outgoing_http ? 0 : kConnectTcp) : 0};
+  // Whom a guest's sockets may reach the policy says, by address; Landlock knows ports only.
+  const bool sockets = grants.network.permits_tcp();
+  std::uint64_t network = (sockets ? 0 : kBindTcp) | (sockets || grants.outgoing_http ? 0 : kConnectTcp);
+  Ruleset handled{all, abi >= kAbiWithNetwork ? network : 0};
   base::UniqueFd ruleset(static_cast<int>(
       syscall(SYS_landlock_create_ruleset, &handled, abi >= kAbiWithNetwork ? sizeof handled : sizeof handled.fs, 0)));
   if (!ruleset) return base::fail_errno("make", "a Landlock ruleset", errno);

@@ -11,6 +11,7 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
   config->environment = grants.environment;
   config->file_io = file_io;
   config->outgoing_http = grants.outgoing_http;
+  config->network = grants.network;
   for (const DirectoryGrant& grant : grants.directories) {
     auto directory = CUSP_TRY(wasi::Descriptor::open_root(grant.host_path));
     config->preopens.push_back({std::move(directory), grant.guest_path, grant.writable});

@@ -27,6 +27,7 @@ struct Grants {
   std::vector<DirectoryGrant> directories;
   std::vector<std::string> listeners; // "host:port": TCP sockets for core modules (WASI 0.1) to accept from
   bool outgoing_http = true;
+  wasi::NetworkPolicy network; // for sockets; nothing if not told
 };
 
 // Opens the directories and sockets. Error: Io, InvalidArgument, which name the directory or address.

@@ -77,9 +77,23 @@ Result<void> set_wasm(GuestOptions& options, artifact::CompileRequest& compile, 
 
 // Interfaces that Wasmtime wants switched on are always there in cusp: naming them is accepted.
 Result<void> set_wasi(GuestOptions& options, std::string_view key, std::string_view value) {
-  if (key == "http" || key == "outgoing-http") options.grants.outgoing_http = CUSP_TRY(switch_of("-S http", value));
-  else if (key != "cli" && key != "common")
-    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n) and cli", key));
+  wasi::NetworkPolicy& network = options.grants.network;
+  if (key == "http" || key == "outgoing-http") {
+    options.grants.outgoing_http = CUSP_TRY(switch_of("-S http", value));
+  } else if (key == "inherit-network") {
+    if (CUSP_TRY(switch_of("-S inherit-network", value))) CUSP_TRY(network.allow("all"));
+  } else if (key == "tcp") {
+    if (!CUSP_TRY(switch_of("-S tcp", value))) network.forbid_tcp();
+  } else if (key == "udp") {
+    if (!CUSP_TRY(switch_of("-S udp", value))) network.forbid_udp();
+  } else if (key == "allow-ip-name-lookup") {
+    if (CUSP_TRY(switch_of("-S allow-ip-name-lookup", value))) CUSP_TRY(network.allow("lookup"));
+    else network.forbid_lookup();
+  } else if (key != "cli" && key != "common" && key != "network-error-code") {
+    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n), cli, and of --net inherit-network, tcp, "
+                           "udp and allow-ip-name-lookup",
+                           key));
+  }
   return {};
 }
 
@@ -95,6 +109,13 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
       ->allow_extra_args(false)
       ->type_name("HOST::GUEST");
   command
+      .add_option("--net", arguments.net,
+                  "What the guest may do with sockets (default: nothing): tcp:HOST:PORT and udp:HOST:PORT to reach a "
+                  "peer, tcp-bind:HOST:PORT and udp-bind:HOST:PORT to be reached there, lookup:NAME for names, or all. "
+                  "HOST may be *, 10.0.0.0/8, [::1], localhost, *.example.com; PORT *, 80, 8000-8099")
+      ->allow_extra_args(false)
+      ->type_name("RULE");
+  command
       .add_option("--timeout", arguments.timeout,
                   "Stop the guest after this long, waiting included: 2s, 500ms (default: never)")
       ->type_name("DURATION");
@@ -109,7 +130,10 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
                       std::string(kCompilerKeys) + "; several with commas")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  command.add_option("-S,--wasi", arguments.wasi, "http=n forbids outgoing requests")
+  command
+      .add_option("-S,--wasi", arguments.wasi,
+                  "http=n forbids outgoing requests; inherit-network is --net all, of which tcp=n, udp=n and "
+                  "allow-ip-name-lookup=n take a part away")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
 }
@@ -118,6 +142,7 @@ Result<GuestOptions> read_guest_options(const GuestArguments& arguments, artifac
   GuestOptions options;
   for (const std::string& text : arguments.env) options.grants.environment.push_back(CUSP_TRY(environment_of(text)));
   for (const std::string& text : arguments.dirs) options.grants.directories.push_back(CUSP_TRY(directory_of(text)));
+  for (const std::string& rule : arguments.net) CUSP_TRY(options.grants.network.allow(rule));
   if (!arguments.timeout.empty())
     options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.timeout)));
   if (!arguments.max_memory.empty()) options.link.limits.memory_bytes = CUSP_TRY(parse_size(arguments.max_memory));

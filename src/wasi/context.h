@@ -13,6 +13,7 @@
 #include "canon/context.h"
 #include "wasi/filesystem/descriptor.h"
 #include "wasi/io/streams.h"
+#include "wasi/sockets/policy.h"
 
 namespace cusp::wasi {
 
@@ -32,6 +33,7 @@ struct Config {
   std::vector<std::shared_ptr<const base::UniqueFd>> listeners; // TCP sockets that listen, for WASI 0.1's sock_accept
   IoMode file_io = IoMode::Pool;
   bool outgoing_http = true;
+  NetworkPolicy network;
 };
 
 // The guest's standard streams. Made when the guest asks for one.
@@ -47,10 +49,13 @@ public:
 struct Context {
   const Config* config = nullptr;
   Stdio* stdio = nullptr;
-  loop::TimePoint deadline = loop::kNever; // the guest waits no longer than this
-  ServerExchange* exchange = nullptr;      // the HTTP request being answered
-  std::optional<std::uint8_t> exit_code;   // set by wasi:cli/exit and proc_exit, which then trap
-  std::uint64_t insecure_state = 0;        // of random's insecure generator; 0: not seeded
+  loop::TimePoint deadline = loop::kNever;  // the guest waits no longer than this
+  ServerExchange* exchange = nullptr;       // the HTTP request being answered
+  std::optional<std::uint8_t> exit_code;    // set by wasi:cli/exit and proc_exit, which then trap
+  std::uint64_t insecure_state = 0;         // of random's insecure generator; 0: not seeded
+  std::vector<ResolvedName> resolved_names; // that the guest has looked up
+
+  NetworkAccess network() { return {config->network, resolved_names}; }
 };
 
 // Suspends until one of them is ready, as long as the context may wait. Otherwise the trap that the guest ends with.

@@ -7,7 +7,7 @@ import sys
 
 from harness import Config, Tally
 
-PARTS = ["commands", "wit", "wasi", "serving", "faults", "conformance"]
+PARTS = ["commands", "wit", "wasi", "network", "serving", "faults", "conformance"]
 
 
 def main():

@@ -14,6 +14,7 @@
 #include "wasi/filesystem/error.h"
 #include "wasi/http/error.h"
 #include "wasi/io/poll.h"
+#include "wasi/sockets/error.h"
 
 namespace cusp::wasi {
 
@@ -23,9 +24,11 @@ public:
   explicit IoError(std::string message) : message(std::move(message)) {}
   IoError(std::string message, FileError code) : message(std::move(message)), file(code) {}
   IoError(std::string message, HttpError code) : message(std::move(message)), http(std::move(code)) {}
+  IoError(std::string message, SocketError code) : message(std::move(message)), network(code) {}
   std::string message;
   std::optional<FileError> file;
   std::optional<HttpError> http;
+  std::optional<SocketError> network;
 };
 
 // Why a stream gives or takes no more. Without an error: closed.
