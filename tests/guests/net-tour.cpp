@@ -8,19 +8,26 @@ extern "C" {
 CUSP_IMPORT("wasi:sockets/instance-network@0.2.0", "instance-network") int32_t instance_network();
 CUSP_IMPORT("wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket") void create(int32_t family, void* ret);
 // ip-socket-address travels flat: the case, then as many integers as the wider case (IPv6) has.
-#define ADDRESS int32_t kind, int32_t port, int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f, int32_t g, int32_t h, int32_t i, int32_t j
-CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-bind") void start_bind(int32_t self, int32_t network, ADDRESS, void* ret);
+#define ADDRESS                                                                                                        \
+  int32_t kind, int32_t port, int32_t a, int32_t b, int32_t c, int32_t d, int32_t e, int32_t f, int32_t g, int32_t h,  \
+      int32_t i, int32_t j
+CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-bind")
+void start_bind(int32_t self, int32_t network, ADDRESS, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-bind") void finish_bind(int32_t self, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-listen") void start_listen(int32_t self, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-listen") void finish_listen(int32_t self, void* ret);
-CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-connect") void start_connect(int32_t self, int32_t network, ADDRESS, void* ret);
+CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-connect")
+void start_connect(int32_t self, int32_t network, ADDRESS, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-connect") void finish_connect(int32_t self, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.accept") void take_connection(int32_t self, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.local-address") void local_address(int32_t self, void* ret);
 CUSP_IMPORT("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.subscribe") int32_t subscribe(int32_t self);
-CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses") void resolve(int32_t network, const char* name, size_t size, void* ret);
-CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.resolve-next-address") void resolve_next(int32_t self, void* ret);
-CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.subscribe") int32_t resolve_subscribe(int32_t self);
+CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses")
+void resolve(int32_t network, const char* name, size_t size, void* ret);
+CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.resolve-next-address")
+void resolve_next(int32_t self, void* ret);
+CUSP_IMPORT("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.subscribe")
+int32_t resolve_subscribe(int32_t self);
 }
 } // namespace sockets_abi
 using namespace sockets_abi;
@@ -29,10 +36,10 @@ constexpr int32_t kAccessDenied = 1, kWouldBlock = 8, kConnectionRefused = 14, k
 
 static void print(View text) { write_all(system_abi::get_stdout(), text); }
 static bool failed(View what, int32_t code) {
-  print(Text().add(what).add(code == kAccessDenied ? ": access-denied\n"
+  print(Text().add(what).add(code == kAccessDenied        ? ": access-denied\n"
                              : code == kConnectionRefused ? ": connection-refused\n"
-                             : code == kNotResolved ? ": permanent-resolver-failure\n"
-                                                    : ": another error\n"));
+                             : code == kNotResolved       ? ": permanent-resolver-failure\n"
+                                                          : ": another error\n"));
   return false;
 }
 static void wait(int32_t pollable) {
@@ -62,7 +69,8 @@ static bool client(Address to, int32_t port) {
   create(0, &made);
   if (made.byte(0) != 0) return failed("create", made.byte(4));
   int32_t socket = made.word(4);
-  start_connect(socket, instance_network(), 0, port, to.part[0], to.part[1], to.part[2], to.part[3], 0, 0, 0, 0, 0, 0, &started);
+  start_connect(socket, instance_network(), 0, port, to.part[0], to.part[1], to.part[2], to.part[3], 0, 0, 0, 0, 0, 0,
+                &started);
   if (started.byte(0) != 0) return failed("connect", started.byte(1));
   Returned<12> connected;
   for (;;) {
@@ -121,7 +129,8 @@ static bool server(int32_t port) {
 static bool run() {
   View what = argument(1);
   if (what == View("client"))
-    return client({{number(argument(2)), number(argument(3)), number(argument(4)), number(argument(5))}}, number(argument(6)));
+    return client({{number(argument(2)), number(argument(3)), number(argument(4)), number(argument(5))}},
+                  number(argument(6)));
   if (what == View("client-of")) return client_of(argument(2), number(argument(3)));
   return server(number(argument(2)));
 }

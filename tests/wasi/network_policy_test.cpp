@@ -90,9 +90,9 @@ TEST(NetworkPolicy, AllAndTheLastWord) {
 }
 
 TEST(NetworkPolicy, RefusesWhatIsNoRule) {
-  for (const char* rule : {"", "tcp:", "tcp:host", "tcp:host:", "tcp:host:70000", "tcp:host:9-8", "tcp:::1:80", "tcp:[::1]",
-                           "tcp:[::1:80", "tcp:10.0.0.0/33:80", "tcp:[db]:80", "tcp:a b:80", "sctp:host:80",
-                           "lookup:", "lookup:a/b", "everything"}) {
+  for (const char* rule :
+       {"", "tcp:", "tcp:host", "tcp:host:", "tcp:host:70000", "tcp:host:9-8", "tcp:::1:80", "tcp:[::1]", "tcp:[::1:80",
+        "tcp:10.0.0.0/33:80", "tcp:[db]:80", "tcp:a b:80", "sctp:host:80", "lookup:", "lookup:a/b", "everything"}) {
     NetworkPolicy policy;
     auto allowed = policy.allow(rule);
     ASSERT_FALSE(allowed) << rule;

@@ -215,8 +215,9 @@ TEST(TcpSocket, ThePolicyDecides) {
     EXPECT_EQ(error(server->listen(in.access, true)), SocketError::AccessDenied); // 0.0.0.0
     ASSERT_TRUE(server->bind(in.access, kAnyPort));
     EXPECT_TRUE(server->listen(in.access, false));
-    EXPECT_EQ(error((*TcpSocket::create(in.access, AddressFamily::Ipv4))->start_connect(in.access, *server->local_address())),
-              SocketError::AccessDenied);
+    EXPECT_EQ(
+        error((*TcpSocket::create(in.access, AddressFamily::Ipv4))->start_connect(in.access, *server->local_address())),
+        SocketError::AccessDenied);
   });
 }
 
@@ -286,8 +287,8 @@ TEST(NameLookup, AddressesAreTheirOwnAnswer) {
       ASSERT_TRUE(lookup) << text;
       EXPECT_TRUE((*lookup)->done());
     }
-    for (const char* text : {"", " ", ".", "a..b", "a.b<&>", "127.0.0.1:80", "[::]:80", "[127.0.0.1]", "http://example.com/",
-                             "1.2.3", "256.1.1.1"})
+    for (const char* text : {"", " ", ".", "a..b", "a.b<&>", "127.0.0.1:80", "[::]:80", "[127.0.0.1]",
+                             "http://example.com/", "1.2.3", "256.1.1.1"})
       EXPECT_EQ(error(NameLookup::start(nothing.policy, text)), SocketError::InvalidArgument) << text;
     EXPECT_EQ(error(NameLookup::start(nothing.policy, std::string(64, 'a'))), SocketError::InvalidArgument);
     EXPECT_EQ(error(NameLookup::start(nothing.policy, "localhost")), SocketError::AccessDenied);

@@ -44,8 +44,7 @@ bool is_loopback(const IpAddress& address) {
 }
 
 bool is_unicast(const IpAddress& address) {
-  if (const auto* v4 = std::get_if<Ipv4>(&address))
-    return ((*v4)[0] & 0xf0) != 0xe0 && *v4 != Ipv4{255, 255, 255, 255};
+  if (const auto* v4 = std::get_if<Ipv4>(&address)) return ((*v4)[0] & 0xf0) != 0xe0 && *v4 != Ipv4{255, 255, 255, 255};
   return std::get<Ipv6>(address)[0] >> 8 != 0xff;
 }
 

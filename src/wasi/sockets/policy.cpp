@@ -48,7 +48,8 @@ bool name_matches(std::string_view pattern, std::string_view name) {
 bool is_name_pattern(std::string_view text) {
   if (text.starts_with("*.")) text.remove_prefix(2);
   return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return c == '.' || c == '-' || c == '_' || (c >= '0' && c <= '9') || (lower(static_cast<char>(c)) >= 'a' && lower(static_cast<char>(c)) <= 'z');
+    return c == '.' || c == '-' || c == '_' || (c >= '0' && c <= '9') ||
+           (lower(static_cast<char>(c)) >= 'a' && lower(static_cast<char>(c)) <= 'z');
   });
 }
 
@@ -89,9 +90,8 @@ bool NetworkPolicy::Host::matches(const IpAddress& ip, const std::vector<Resolve
   if (any) return true;
   if (name.empty()) return same_prefix(address, ip, prefix);
   if (name == "localhost" && is_loopback(ip)) return true;
-  return std::any_of(resolved.begin(), resolved.end(), [&](const ResolvedName& known) {
-    return known.address == ip && name_matches(name, known.name);
-  });
+  return std::any_of(resolved.begin(), resolved.end(),
+                     [&](const ResolvedName& known) { return known.address == ip && name_matches(name, known.name); });
 }
 
 Result<NetworkPolicy::Host> NetworkPolicy::parse_host(std::string_view rule, std::string_view text) {
@@ -152,7 +152,8 @@ Result<void> NetworkPolicy::allow(std::string_view rule) {
     names_.push_back(everywhere ? "*" : lower_name(place));
     return {};
   }
-  const Action* action = std::find_if(kActions.begin(), kActions.end(), [&](const Action& a) { return a.name == name; });
+  const Action* action =
+      std::find_if(kActions.begin(), kActions.end(), [&](const Action& a) { return a.name == name; });
   if (action == kActions.end()) return bad(rule, fmt::format("there is no '{}'", name));
   Rule parsed;
   parsed.use = action->use;
@@ -166,7 +167,8 @@ bool NetworkPolicy::is_forbidden(NetworkUse use) const {
   return use == NetworkUse::TcpConnect || use == NetworkUse::TcpBind ? tcp_forbidden_ : udp_forbidden_;
 }
 bool NetworkPolicy::has(NetworkUse use) const {
-  return !is_forbidden(use) && std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.use == use; });
+  return !is_forbidden(use) &&
+         std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) { return rule.use == use; });
 }
 bool NetworkPolicy::permits_tcp() const { return has(NetworkUse::TcpConnect) || has(NetworkUse::TcpBind); }
 bool NetworkPolicy::permits_udp() const { return has(NetworkUse::UdpSend) || has(NetworkUse::UdpBind); }

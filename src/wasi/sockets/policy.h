@@ -43,8 +43,8 @@ public:
 
 private:
   struct Host {
-    std::string name;           // a pattern; or
-    IpAddress address{Ipv4{}};  // the first `prefix` bits; or
+    std::string name;          // a pattern; or
+    IpAddress address{Ipv4{}}; // the first `prefix` bits; or
     int prefix = 0;
     bool any = true; // anything
     bool matches(const IpAddress& ip, const std::vector<ResolvedName>& resolved) const;

@@ -108,7 +108,8 @@ SocketResult<void> TcpSocket::finish_connect() {
 
 bool TcpSocket::ready() {
   switch (state_) {
-  case State::Connecting: return (connect_error_ != EINPROGRESS && connect_error_ != EINTR) || watched()->ready(POLLOUT);
+  case State::Connecting:
+    return (connect_error_ != EINPROGRESS && connect_error_ != EINTR) || watched()->ready(POLLOUT);
   case State::Listening: return watched()->ready(POLLIN);
   default: return true;
   }
@@ -148,7 +149,8 @@ SocketResult<void> TcpSocket::send_all(std::span<const std::uint8_t> bytes) {
   backlog_->at = 0;
   backlog_->empty.reset();
   // The fiber keeps no socket alive: it ends when the last handle has gone.
-  auto* fiber = loop::EventLoop::current()->spawn([socket = watched(), backlog = backlog_] { drain(*socket, *backlog); });
+  auto* fiber =
+      loop::EventLoop::current()->spawn([socket = watched(), backlog = backlog_] { drain(*socket, *backlog); });
   if (fiber) return {};
   backlog_->bytes.clear();
   return std::unexpected(SocketError::OutOfMemory);
@@ -157,7 +159,8 @@ SocketResult<void> TcpSocket::send_all(std::span<const std::uint8_t> bytes) {
 void TcpSocket::drain(WatchedSocket& socket, Backlog& backlog) {
   while (socket.is_open() && backlog.at < backlog.bytes.size()) {
     socket.writable().reset();
-    ssize_t sent = ::send(socket.fd(), backlog.bytes.data() + backlog.at, backlog.bytes.size() - backlog.at, MSG_NOSIGNAL);
+    ssize_t sent =
+        ::send(socket.fd(), backlog.bytes.data() + backlog.at, backlog.bytes.size() - backlog.at, MSG_NOSIGNAL);
     if (sent >= 0) backlog.at += static_cast<std::size_t>(sent);
     else if (errno == EAGAIN) socket.writable().wait();
     else if (errno != EINTR) {
