@@ -22,6 +22,7 @@ struct Header {
   std::uint32_t magic, kind;
   std::uint64_t size;
 };
+constexpr std::string_view kFuelSetting = ",fuel";
 constexpr std::uint32_t kMagic = 0x31465043; // "CPF1"
 
 struct ErrorRow {
@@ -112,11 +113,14 @@ Error read_error(std::span<const std::uint8_t> payload) {
           .line = row->line};
 }
 
+bool counts_fuel(std::string_view settings) { return settings.find(kFuelSetting) != std::string_view::npos; }
+
 std::string settings_text(const CompileRequest& request) {
   std::string text =
       fmt::format("O{},{}", request.opt_level, request.bounds == BoundsMode::Guard ? "guard" : "explicit");
   if (request.deterministic_simd) text += ",deterministic-simd";
   if (request.canonical_nans) text += ",canonical-nans";
+  if (request.fuel) text += kFuelSetting;
   auto features = wasm::Features::from_bits(request.features);
   if (std::string changes = features ? features->changes() : "?"; !changes.empty()) text += "," + changes;
   return text;

@@ -29,9 +29,11 @@ struct CompileRequest {
   bool deterministic_simd = false;
   // NaNs that arithmetic makes are positive, quiet and without payload (the deterministic profile, too).
   bool canonical_nans = false;
+  // Code counts the operators that it executes, and traps when there is no fuel left (runtime::StoreLimits::fuel).
+  bool fuel = false;
 
   template <class A> void fields(A& a) {
-    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans);
+    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans, fuel);
   }
 };
 
@@ -61,5 +63,7 @@ base::Error read_error(std::span<const std::uint8_t> payload);
 
 // ArtifactKey::settings.
 std::string settings_text(const CompileRequest& request);
+// Whether code made with these settings counts its fuel.
+bool counts_fuel(std::string_view settings);
 
 } // namespace cusp::artifact

@@ -40,7 +40,11 @@ base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(co
   prepare::PrepareOptions options = finished_options(arguments);
   ProgressLine line(path);
   options.progress = [&line](std::uint32_t done, std::uint32_t total) { line.update(done, total); };
-  return prepare::prepare_file(path, options);
+  auto artifact = CUSP_TRY(prepare::prepare_file(path, options));
+  if (options.fuel && !artifact::counts_fuel(artifact->key().settings))
+    return base::fail(base::ErrorCode::InvalidArgument,
+                      fmt::format("{} was compiled without fuel; compile it with -W fuel", path));
+  return artifact;
 }
 
 namespace {

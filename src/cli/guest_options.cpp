@@ -1,5 +1,6 @@
 #include "cli/guest_options.h"
 
+#include <charconv>
 #include <cstdlib>
 #include <limits>
 
@@ -56,8 +57,21 @@ Result<std::uint32_t> small_size(std::string_view option, std::string_view value
   return static_cast<std::uint32_t>(size);
 }
 
+Result<std::int64_t> count_of(std::string_view option, std::string_view value) {
+  std::int64_t count = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (error != std::errc() || end != value.data() + value.size() || count < 0)
+    return bad(fmt::format("{}: '{}' is not a number of operators", option, value));
+  return count;
+}
+
 Result<void> set_wasm(GuestOptions& options, artifact::CompileRequest& compile, std::string_view key,
                       std::string_view value) {
+  if (key == "fuel") {
+    options.link.limits.fuel = CUSP_TRY(count_of("-W fuel", value));
+    compile.fuel = true;
+    return {};
+  }
   if (CUSP_TRY(set_compiler_key(compile, key, value))) return {};
   if (key == "timeout") options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(value)));
   else if (key == "max-memory-size") options.link.limits.memory_bytes = CUSP_TRY(parse_size(value));
@@ -69,7 +83,7 @@ Result<void> set_wasm(GuestOptions& options, artifact::CompileRequest& compile, 
   else if (key == "unknown-imports-trap")
     options.link.trap_missing = CUSP_TRY(switch_of("-W unknown-imports-trap", value));
   else
-    return bad(fmt::format("-W {}: there are timeout, max-memory-size, max-table-elements, max-wasm-stack, "
+    return bad(fmt::format("-W {}: there are timeout, fuel, max-memory-size, max-table-elements, max-wasm-stack, "
                            "max-handles, unknown-imports-default, unknown-imports-trap and {}",
                            key, kCompilerKeys));
   return {};
@@ -125,7 +139,8 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
       ->type_name("SIZE");
   command
       .add_option("-W,--wasm", arguments.wasm,
-                  "timeout=D, max-memory-size=N, max-table-elements=N, max-wasm-stack=N, max-handles=N, "
+                  "timeout=D, fuel=N (operators to execute), max-memory-size=N, max-table-elements=N, "
+                  "max-wasm-stack=N, max-handles=N, "
                   "unknown-imports-default[=y], unknown-imports-trap[=y]; " +
                       std::string(kCompilerKeys) + "; several with commas")
       ->allow_extra_args(false)

@@ -22,12 +22,13 @@ void turn_feature(artifact::CompileRequest& request, wasm::Feature feature, bool
 Result<bool> set_compiler_key(artifact::CompileRequest& request, std::string_view key, std::string_view value) {
   const std::string option = fmt::format("-W {}", key);
   auto feature = wasm::feature_named(key);
-  const bool known =
-      feature || key == "all-proposals" || key == "relaxed-simd-deterministic" || key == "nan-canonicalization";
+  const bool known = feature || key == "all-proposals" || key == "relaxed-simd-deterministic" ||
+                     key == "nan-canonicalization" || key == "fuel";
   if (!known) return false;
   const bool on = CUSP_TRY(switch_of(option, value));
   if (key == "relaxed-simd-deterministic") request.deterministic_simd = on;
   else if (key == "nan-canonicalization") request.canonical_nans = on;
+  else if (key == "fuel") request.fuel = on;
   else if (key == "all-proposals")
     request.features = (on ? wasm::Features::validated() : wasm::Features::none()).bits();
   else if (on && wasm::feature_state(*feature) == wasm::FeatureState::Named)

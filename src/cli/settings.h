@@ -14,14 +14,14 @@ namespace cusp::cli {
 base::Result<bool> switch_of(std::string_view option, std::string_view value);
 
 // A key of -W that decides what the compiler accepts and makes: a feature by name, all-proposals, relaxed-simd-deterministic,
-// nan-canonicalization. False: none of these. Error: InvalidArgument; Unsupported for a feature that is only known by name.
+// nan-canonicalization, fuel. False: none of these. Error: InvalidArgument; Unsupported for a feature that is only known by name.
 base::Result<bool> set_compiler_key(artifact::CompileRequest& request, std::string_view key, std::string_view value);
 // One feature on or off, as set_compiler_key has it. REQUIRES: request.features is a set that input may have.
 void turn_feature(artifact::CompileRequest& request, wasm::Feature feature, bool on);
 
 // What help says about those keys.
 inline constexpr std::string_view kCompilerKeys = "features by name (gc, threads, memory64, simd ...), all-proposals, "
-                                                  "relaxed-simd-deterministic, nan-canonicalization: =y or =n";
+                                                  "relaxed-simd-deterministic, nan-canonicalization, fuel: =y or =n";
 
 // Calls each(key, value) for every part of "key=value,key"; each gives a Result<void>.
 template <class Each> base::Result<void> each_setting(const std::vector<std::string>& lists, Each each) {

@@ -36,6 +36,7 @@ Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest
   options.features = *features;
   options.deterministic_simd = request.deterministic_simd;
   options.canonical_nans = request.canonical_nans;
+  options.fuel = request.fuel;
   std::uint32_t last_percent = ~0u;
   options.progress = [&](std::uint32_t done, std::uint32_t total) {
     std::uint32_t percent = total == 0 ? 100 : static_cast<std::uint32_t>(std::uint64_t{done} * 100 / total);

@@ -50,7 +50,8 @@ artifact::CompileRequest request_of(const CompileOptions& options) {
           .threads = options.threads,
           .features = options.features.bits(),
           .deterministic_simd = options.deterministic_simd,
-          .canonical_nans = options.canonical_nans};
+          .canonical_nans = options.canonical_nans,
+          .fuel = options.fuel};
 }
 
 enum class WorkKind : std::uint8_t { TrapStubs, Trampolines, Functions };
@@ -173,6 +174,7 @@ private:
                               .opt_level = opt_level,
                               .deterministic_simd = options_.deterministic_simd,
                               .canonical_nans = options_.canonical_nans,
+                              .fuel = options_.fuel,
                               .tail_calls = tail_calls_});
       for (std::uint32_t i = work.group.first; i < work.group.end; ++i)
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));

@@ -133,6 +133,7 @@ Result<void> Instantiation::link() {
   vmctx.instance = &instance;
   vmctx.store = &store;
   vmctx.types = type_records();
+  vmctx.fuel = &store.state().fuel;
 
   instance.imports_.assign(imports.begin(), imports.begin() + static_cast<std::ptrdiff_t>(meta.imports.size()));
   for (std::size_t i = 0; i < meta.imports.size(); ++i) {

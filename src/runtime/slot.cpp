@@ -254,6 +254,7 @@ Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> lay
   slot->results_ = own.at(map.results);
   Store::State& state = slot->state();
   state.store_base = reinterpret_cast<std::uint64_t>(own.at(0));
+  state.fuel = slot->limits_.fuel;
   state.execution.stacks.set_up({reinterpret_cast<std::byte*>(own.at(map.stack)), map.stack_size}, kStackGuard,
                                 slot.get());
   state.execution.write_set = own.write_set.get();
@@ -383,6 +384,7 @@ Result<void> Slot::reset() {
   }
   state.exceptions.reset();
   state.pending = {};
+  state.fuel = limits_.fuel;
   state.execution.stacks.trim();
   state.execution.interrupted = 0;
   state.execution.deadline_ns = kNoDeadline;

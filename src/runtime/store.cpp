@@ -144,9 +144,12 @@ Result<std::unique_ptr<Store>> Store::create(const StoreLimits& limits) {
   prepare_thread();
   std::unique_ptr<Store> store(new Store);
   store->limits_ = limits;
+  store->state_->fuel = limits.fuel;
   CUSP_TRY(store->map_stack());
   return store;
 }
+
+std::int64_t Store::fuel_left() const { return state_->fuel; }
 
 Result<void> Store::map_stack() {
   std::uint64_t stack = round_to_pages(std::uint64_t{limits_.stack_bytes} + abi::kHostStackReserve);

@@ -40,6 +40,8 @@ struct StoreLimits {
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   std::uint64_t table_elements = 10'000'000;
   std::uint32_t stack_bytes = 1024 * 1024; // for guest code, beyond the reserve for host code
+  // Operators that guest code may execute before it traps; of code compiled with fuel, which alone counts.
+  std::int64_t fuel = std::numeric_limits<std::int64_t>::max();
 };
 
 class Instance;
@@ -179,6 +181,8 @@ public:
   void* user = nullptr; // the owner's (canon's component instance)
 
   struct State;
+  // What is left of StoreLimits::fuel; negative once it has run out.
+  std::int64_t fuel_left() const;
   State& state() { return *state_; } // for the rest of this room
 
 protected:

@@ -35,6 +35,7 @@ struct Store::State {
   // Set when a memory or table grew: a slot then has more to put back than pages.
   bool grown = false;
   bool dropped = false; // a segment was dropped
+  std::int64_t fuel = 0; // left; negative once it has run out
 
   // What a host function that failed left, and whether the last trap came that way.
   struct {

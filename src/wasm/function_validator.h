@@ -9,6 +9,7 @@
 //   `delegate` and
 //                                              `end` of frames that it saw begin, i.e. whose start was reachable
 //   void on_start(const FunctionValidator&);   the local declarations have been read
+//   void before(const OpContext&);             if it likes: ahead of every on_<lowering>
 //   void on_<lowering>(const OpContext&, const <immediate>&) for every row of operators.def
 //   bool failed() const; base::Error take_error();   asked after every operator
 // An on_* member is called after the operator was validated: operand types before it are in the immediates where they
@@ -303,6 +304,7 @@ base::Result<void> read_body(FunctionValidator& validator, DefinedFuncIndex func
     if (!validator.step()) return std::unexpected(validator.take_error());
     if (!Visitor::kWantsUnreachable && !validator.op_matters()) continue;
     const OpContext context{validator.op(), validator.op_reachable(), validator.op_offset(), validator};
+    if constexpr (requires { visitor.before(context); }) visitor.before(context);
     switch (validator.op()) {
 #define OP(encoding, Name, text, Imm, signature, feature, lowering)                                                    \
   case Op::Name: visitor.on_##lowering(context, validator.immediate<Imm>()); break;

@@ -76,6 +76,19 @@ def files(config, tally):
     shutil.rmtree(folder)
 
 
+def fuel(config, tally):
+    math = config.guests / "core-math.wasm"
+    spent = {level: [cusp(config, "run", "--opt-level", level, "-W", f"fuel={n}", "--invoke", "fib", math, "20").returncode for n in (1000, 1_000_000_000)]
+             for level in ("0", "2")}
+    tally.check("fuel runs out, or suffices, at every level", [] if all(codes == [134, 0] for codes in spent.values()) else [str(spent)])
+    expect(tally, "fuel is told", cusp(config, "run", "-W", "fuel=1000", "--invoke", "fib", math, "20"), code=134, stderr_contains=["all fuel consumed"])
+    with tempfile.TemporaryDirectory() as folder:
+        plain = f"{folder}/plain.cusp"
+        cusp(config, "compile", "--opt-level", "0", math, "-o", plain)
+        expect(tally, "an artifact without fuel", cusp(config, "run", "-W", "fuel=10", "--invoke", "fib", plain, "3"), code=1, stderr_contains=["-W fuel"])
+    expect(tally, "fuel that is no number", cusp(config, "run", "-W", "fuel=much", math), code=2, stderr_contains=["much"])
+
+
 def helpfulness(config, tally):
     expect(tally, "--help", cusp(config, "--help"), contains=["serve", "run", "compile", "inspect", "wast"])
     for command in ("serve", "run", "compile", "inspect", "wast"):
@@ -134,5 +147,5 @@ def shared_cases(config, tally):
 
 
 def run(config, tally):
-    for part in (tour, files, helpfulness, budgets, shared_cases):
+    for part in (tour, files, fuel, helpfulness, budgets, shared_cases):
         part(config, tally)

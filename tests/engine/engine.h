@@ -16,12 +16,14 @@ namespace cusp::test {
 struct EngineSettings {
   unsigned opt_level = 2;
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
+  bool fuel = false;
 };
 
 inline std::shared_ptr<const runtime::Code> compile_and_load(const Bytes& bytes, const EngineSettings& settings) {
   compile::CompileOptions options;
   options.opt_level = settings.opt_level;
   options.bounds = settings.bounds;
+  options.fuel = settings.fuel;
   options.threads = 1;
   auto artifact = compile::compile_artifact(bytes, options);
   if (!artifact) {

@@ -64,7 +64,7 @@ void FunctionLowering::on_Block(const wasm::OpContext&, const wasm::BlockImm& im
   begin_control(new_block(), imm.type.params().size(), imm.type.results());
 }
 
-void FunctionLowering::on_Loop(const wasm::OpContext&, const wasm::BlockImm& imm) {
+void FunctionLowering::on_Loop(const wasm::OpContext& op, const wasm::BlockImm& imm) {
   llvm::BasicBlock* header = new_block();
   begin_control(header, imm.type.params().size(), imm.type.params());
   const Control& control = controls_.back();
@@ -72,6 +72,9 @@ void FunctionLowering::on_Loop(const wasm::OpContext&, const wasm::BlockImm& imm
   place(header);
   stack_.truncate(control.height);
   for (std::uint32_t i = 0; i < control.phi_count; ++i) push(phis_[control.first_phi + i]);
+  if (!group_.settings.fuel) return;
+  locate(op);
+  check_fuel();
 }
 
 llvm::MDNode* FunctionLowering::hint(const wasm::OpContext& op) const {

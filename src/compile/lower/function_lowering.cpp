@@ -79,6 +79,8 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   ir.CreateBr(body_block);
   place(body_block);
   begin_control(new_block(), 0, validator.function_type().results);
+  uncounted_ = 0;
+  if (group_.settings.fuel) check_fuel();
 }
 
 // Called by the last `end`. The target of the outermost frame is where all returns meet.

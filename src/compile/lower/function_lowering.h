@@ -32,6 +32,9 @@ public:
   wasm::Features features_used() const { return validator_.features_used(); }
 
   void on_start(const wasm::FunctionValidator& validator);
+  void before(const wasm::OpContext& op) {
+    if (group_.settings.fuel) count(op);
+  }
   bool failed() const { return failed_; }
   base::Error take_error() { return std::move(error_); }
 
@@ -239,6 +242,12 @@ private:
   void trap_if(Value* condition, abi::Trap trap);
   void trap(abi::Trap trap); // ends the block
 
+  // Fuel.
+  void count(const wasm::OpContext& op);
+  void take_fuel();
+  void check_fuel();
+  Value* fuel_place();
+
   // Memory.
   Memory& memory(wasm::MemoryIndex index);
   Value* address(const wasm::OpContext& op, const wasm::MemArg& arg, Value* index);
@@ -349,6 +358,7 @@ private:
   llvm::SmallVector<Local, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
   Value* gc_heap_ = nullptr; // null: not used in this function yet
+  std::uint32_t uncounted_ = 0; // fuel that the code since the last take_fuel() costs
   std::vector<BoundsCheck> checks_;
   std::span<const wasm::BranchHint> hints_; // of this function
   std::uint64_t body_offset_ = 0;           // of its first byte, in the file

@@ -18,6 +18,7 @@ AccessTags::AccessTags(llvm::LLVMContext& context) : builder_(context) {
   table_ = leaf("table");
   record_ = leaf("record");
   results_ = leaf("results");
+  fuel_ = leaf("fuel");
   exception_ = leaf("exception");
   imported_memory_ = leaf("imported memory");
   header_ = leaf("header");

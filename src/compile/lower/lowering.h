@@ -24,7 +24,7 @@ struct LoweringSettings {
   std::uint32_t module_index = 0; // the module's place in ArtifactMeta::modules
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
   unsigned opt_level = 2;
-  bool deterministic_simd = false, canonical_nans = false; // artifact::CompileRequest
+  bool deterministic_simd = false, canonical_nans = false, fuel = false; // artifact::CompileRequest
   // Guest functions are `tailcc`. Without, they have C's convention, which costs less at each call and which LLVM's quick selector knows:
   // for code that nothing calls but code of the same setting and that has no tail calls (features_used() tells).
   bool tail_calls = true;
