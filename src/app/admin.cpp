@@ -32,6 +32,8 @@ std::string AdminPage::metrics() const {
                sum(&Metrics::refused));
   page.counter("cusp_log_dropped_bytes_total", "Log output dropped because its reader was too slow.",
                log_.dropped_bytes());
+  page.counter("cusp_code_moves_total", "Workers that have moved to better code of the component.",
+               sum(&Metrics::moves));
   page.gauge("cusp_connections", "Client connections open.", sum(&Metrics::connections));
   page.gauge("cusp_queue", "Requests accepted and not answered yet.", sum(&Metrics::in_flight));
   page.gauge("cusp_instances_alive", "Instances in memory, idle ones included.", sum(&Metrics::instances));

@@ -18,16 +18,15 @@ namespace {
 
 constexpr const char* kHandler = "wasi:http/incoming-handler@0.2.12";
 
-Result<Service> make_service(std::shared_ptr<const runtime::Code> code, const ServeOptions& options) {
-  Service service;
-  service.code = CUSP_TRY(link_with_wasi(std::move(code), options.link));
-  if (!service.code->has_export(kHandler, "handle"))
+Result<std::shared_ptr<const Program>> make_program(std::shared_ptr<const runtime::Code> code,
+                                                    const ServeOptions& options) {
+  auto program = std::make_shared<Program>();
+  program->code = CUSP_TRY(link_with_wasi(std::move(code), options.link));
+  if (!program->code->has_export(kHandler, "handle"))
     return base::fail(base::ErrorCode::NotFound,
                       "the component does not export wasi:http/incoming-handler; `cusp run` runs commands");
-  service.handle = CUSP_TRY(service.code->find_export<Service::Handle>(kHandler, "handle"));
-  service.config = CUSP_TRY(make_config(options.grants, wasi::IoMode::Pool));
-  service.options = &options;
-  return service;
+  program->handle = CUSP_TRY(program->code->find_export<Program::Handle>(kHandler, "handle"));
+  return program;
 }
 
 // SIGTERM and SIGINT as something to wait for. Blocked from now on in this thread and those that it starts.
@@ -71,17 +70,20 @@ private:
 class Serving {
 public:
   // `signals` were blocked before: threads start here, and none of them may take a signal.
-  Serving(const ServeOptions& options, std::unique_ptr<Signals> signals)
-      : options_(options), signals_(std::move(signals)), log_(1, 2), blocking_(16) {}
+  Serving(const ServeOptions& options, std::unique_ptr<Signals> signals, std::unique_ptr<prepare::BetterTier> better)
+      : options_(options), signals_(std::move(signals)), better_(std::move(better)), log_(1, 2), blocking_(16) {}
 
   Result<int> run(std::shared_ptr<const runtime::Code> code) {
     std::signal(SIGPIPE, SIG_IGN);
     CUSP_TRY(runtime::initialize());
-    service_ = CUSP_TRY(make_service(std::move(code), options_));
+    if (better_) std::signal(SIGCHLD, SIG_IGN); // the process that makes it leaves nothing to wait for
+    auto program = CUSP_TRY(make_program(std::move(code), options_));
+    service_.config = CUSP_TRY(make_config(options_.grants, wasi::IoMode::Pool));
+    service_.options = &options_;
     service_.log = &log_;
     service_.blocking = &blocking_;
     loop_ = CUSP_TRY(loop::EventLoop::create(&blocking_));
-    CUSP_TRY(open());
+    CUSP_TRY(open(std::move(program)));
     CUSP_TRY(lock_in());
     if (Result<void> started = start_workers(); !started) {
       for (auto& worker : workers_) worker->drain(loop::Clock::now());
@@ -89,17 +91,18 @@ public:
       return std::unexpected(std::move(started).error());
     }
     loop_->spawn([this] { supervise(); });
+    if (better_) loop_->spawn([this] { await_better_code(); });
     loop_->run();
     return finish();
   }
 
 private:
-  Result<void> open() {
+  Result<void> open(std::shared_ptr<const Program> program) {
     unsigned count = options_.workers ? options_.workers : std::max(1u, std::thread::hardware_concurrency());
     std::string address = options_.address;
     for (unsigned i = 0; i < count; ++i) {
       auto worker = std::make_unique<Worker>(service_, i, count);
-      std::uint16_t port = CUSP_TRY(worker->listen(address, i == 0));
+      std::uint16_t port = CUSP_TRY(worker->listen(address, i == 0, program));
       // Port 0 means any, but the same for all.
       if (i == 0) address = options_.address.substr(0, options_.address.rfind(':')) + ":" + std::to_string(port);
       workers_.push_back(std::move(worker));
@@ -160,8 +163,29 @@ private:
       all_ended_.wait();
     }
     signals_->forget(*loop_);
+    ending_.set();
     if (admin_) admin_->drain(loop::Clock::now());
     loop_->stop_now();
+  }
+
+  // A fiber of the main thread. Nobody waits for better code, and whatever becomes of it, serving goes on.
+  void await_better_code() {
+    loop::Event answered, unused;
+    loop::Event* either[] = {&answered, &ending_};
+    if (!loop_->watch(better_->fd(), answered, unused)) return;
+    loop::wait_any(either, loop::kNever);
+    loop_->forget(better_->fd());
+    if (ending_.is_set()) return;
+    Result<std::shared_ptr<const Program>> program = load_better();
+    if (!program)
+      return log_.submit(observe::LogStream::Err, fmt::format("warning: serving goes on with unoptimised code: {}\n",
+                                                              program.error().to_string()));
+    for (auto& worker : workers_) worker->move_to(*program);
+  }
+
+  Result<std::shared_ptr<const Program>> load_better() {
+    auto artifact = CUSP_TRY(better_->take());
+    return make_program(CUSP_TRY(runtime::Code::load(std::move(artifact))), options_);
   }
 
   Result<int> finish() {
@@ -174,6 +198,7 @@ private:
 
   const ServeOptions& options_;
   std::unique_ptr<Signals> signals_;
+  std::unique_ptr<prepare::BetterTier> better_; // the code that new instances are to have, in the making
   observe::LogWriter log_;
   loop::BlockingPool blocking_;
   Service service_;
@@ -181,7 +206,7 @@ private:
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<AdminPage> admin_page_;
   std::unique_ptr<http::Server> admin_;
-  loop::Event all_ended_;
+  loop::Event all_ended_, ending_;
   unsigned running_ = 0;
   bool cut_short_ = false;
   std::string url_;
@@ -189,8 +214,9 @@ private:
 
 } // namespace
 
-Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options) {
-  Serving serving(options, CUSP_TRY(Signals::create()));
+Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options,
+                  std::unique_ptr<prepare::BetterTier> better) {
+  Serving serving(options, CUSP_TRY(Signals::create()), std::move(better));
   return serving.run(std::move(code));
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "app/host.h"
+#include "prepare/prepare.h"
 
 namespace cusp::app {
 
@@ -38,6 +39,8 @@ struct ServeOptions {
 
 // Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. The exit code.
 // Error: NotFound when the component does not export the handler; Unlinkable; Io (address, directories).
-Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options);
+// `better`: code that new instances get as soon as it is there; no request waits for it.
+Result<int> serve(std::shared_ptr<const runtime::Code> code, const ServeOptions& options,
+                  std::unique_ptr<prepare::BetterTier> better = nullptr);
 
 } // namespace cusp::app

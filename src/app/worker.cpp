@@ -12,6 +12,7 @@ namespace cusp::app {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(20);
+constexpr std::uint32_t kAtOnce = 16; // instances to let go of: giving address space back takes a while
 constexpr std::string_view kHealthPath = "/.well-known/cusp/health";
 
 std::uint64_t since(loop::TimePoint begin, loop::TimePoint end) {
@@ -28,13 +29,15 @@ void answer_text(http::ResponseWriter& response, std::uint16_t status, std::stri
 
 Worker::~Worker() = default;
 
-Result<std::uint16_t> Worker::listen(const std::string& address, bool exclusive) {
+Result<std::uint16_t> Worker::listen(const std::string& address, bool exclusive,
+                                     std::shared_ptr<const Program> program) {
   http::ServerOptions options;
   if (std::uint32_t most = service_.options->max_concurrency) options.max_in_flight = (most + count_ - 1) / count_;
   options.exclusive = exclusive;
   server_ = CUSP_TRY(http::Server::listen(address, *this, options));
   loop_ = CUSP_TRY(loop::EventLoop::create(service_.blocking));
-  pool_ = std::make_unique<canon::InstancePool>(service_.code, options.max_in_flight + 1);
+  max_instances_ = options.max_in_flight + 1;
+  current_ = std::make_unique<Generation>(std::move(program), max_instances_);
   return server_->port();
 }
 
@@ -57,10 +60,13 @@ void Worker::drain(loop::TimePoint deadline) {
   });
 }
 void Worker::stop_now() { loop_->stop_now(); }
+void Worker::move_to(std::shared_ptr<const Program> program) {
+  loop_->post([this, program = std::move(program)] { loop_->spawn([this, program] { adopt(program); }); });
+}
 
 void Worker::run(std::promise<Result<void>> ready) {
   loop_->spawn([&] {
-    Result<void> warm = warm_up();
+    Result<void> warm = warm_up(*current_);
     bool good = warm.has_value();
     ready.set_value(std::move(warm));
     if (!good) return loop_->stop();
@@ -82,13 +88,32 @@ void Worker::run(std::promise<Result<void>> ready) {
 }
 
 // One instance is made before the first request, so that what can go wrong with all of them is told at the start.
-Result<void> Worker::warm_up() {
+Result<void> Worker::warm_up(Generation& generation) {
   wasi::Context context;
   GuestStdio stdio(log_, service_.options->access_log, index_);
   context.config = service_.config.get();
   context.stdio = &stdio;
-  auto lease = CUSP_TRY(pool_->acquire(&context));
+  auto lease = CUSP_TRY(generation.pool.acquire(&context));
   return {};
+}
+
+void Worker::adopt(std::shared_ptr<const Program> program) {
+  if (ending_) return;
+  auto next = std::make_unique<Generation>(std::move(program), max_instances_);
+  if (Result<void> warm = warm_up(*next); !warm)
+    return log_.line(observe::LogStream::Err,
+                     fmt::format("warning: the optimised code is not used: {}", warm.error().to_string()));
+  old_.push_back(std::exchange(current_, std::move(next)));
+  metrics_.moves.add();
+  busy_.set(); // tick() lets go of the old one
+}
+
+// As trim() does. What is mapped for its code goes with the last worker's.
+void Worker::let_go_of_old() {
+  for (auto& generation : old_)
+    generation->pool.trim(generation->pool.idle() - std::min(kAtOnce, generation->pool.idle()));
+  std::erase_if(old_,
+                [](const auto& generation) { return generation->requests == 0 && generation->pool.alive() == 0; });
 }
 
 // While anything is going on, every few milliseconds: answers that a computing guest has flushed go out, log lines are handed over, numbers
@@ -101,33 +126,35 @@ void Worker::tick() {
     flush_list_.flush_all();
     log_.hand_over();
     trim();
+    let_go_of_old();
     publish();
-    if (server_->in_flight() == 0) busy_.reset();
+    if (server_->in_flight() == 0 && old_.empty()) busy_.reset();
   }
   ticked_out_.set();
 }
 
 loop::TimePoint Worker::next_tick() const {
   if (surplus_ != 0) return loop::Clock::now();
-  return pool_->idle() > 1 ? next_trim_ : loop::kNever;
+  return current_->pool.idle() > 1 ? next_trim_ : loop::kNever;
 }
 
-// A few at a time: giving address space back takes a while.
 void Worker::trim() {
-  constexpr std::uint32_t kAtOnce = 16;
+  canon::InstancePool& pool = current_->pool;
   if (loop::TimePoint now = loop::Clock::now(); now >= next_trim_) {
-    surplus_ = pool_->take_unneeded();
+    surplus_ = pool.take_unneeded();
     next_trim_ = now + service_.options->idle_instances;
   }
-  std::uint32_t part = std::min({surplus_, kAtOnce, pool_->idle()});
+  std::uint32_t part = std::min({surplus_, kAtOnce, pool.idle()});
   surplus_ = part == 0 ? 0 : surplus_ - part;
-  if (part != 0) pool_->trim(pool_->idle() - part);
+  if (part != 0) pool.trim(pool.idle() - part);
 }
 
 void Worker::publish() {
   metrics_.connections.set(server_->connections());
-  metrics_.instances.set(pool_->alive());
-  metrics_.idle_instances.set(pool_->idle());
+  std::uint32_t alive = current_->pool.alive(), idle = current_->pool.idle();
+  for (const auto& generation : old_) alive += generation->pool.alive(), idle += generation->pool.idle();
+  metrics_.instances.set(alive);
+  metrics_.idle_instances.set(idle);
   metrics_.refused.set(server_->refused());
 }
 
@@ -137,7 +164,10 @@ void Worker::handle(http::Request& request, http::ResponseWriter& response) {
   loop::TimePoint begin = loop::Clock::now();
   std::uint64_t id = index_ + count_ * next_id_++;
   metrics_.in_flight.set(server_->in_flight());
-  answer(request, response, id);
+  Generation& generation = *current_;
+  ++generation.requests;
+  answer(generation, request, response, id);
+  --generation.requests;
   std::uint64_t ns = since(begin, loop::Clock::now());
   metrics_.in_flight.set(server_->in_flight() - 1);
   metrics_.latency.record(ns);
@@ -148,7 +178,7 @@ void Worker::handle(http::Request& request, http::ResponseWriter& response) {
   if (service_.options->access_log != LogFormat::None) log_access(request, response, id, ns);
 }
 
-void Worker::answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id) {
+void Worker::answer(Generation& generation, http::Request& request, http::ResponseWriter& response, std::uint64_t id) {
   wasi::ServerExchange exchange(request, response, flush_list_);
   GuestStdio stdio(log_, service_.options->access_log, id);
   wasi::Context context;
@@ -158,7 +188,7 @@ void Worker::answer(http::Request& request, http::ResponseWriter& response, std:
   loop::TimePoint begin = loop::Clock::now();
   if (service_.options->timeout) context.deadline = begin + *service_.options->timeout;
 
-  auto lease = pool_->acquire(&context);
+  auto lease = generation.pool.acquire(&context);
   if (!lease) {
     log_failure(id, context, lease.error(), lease.error().to_string());
     bool full = lease.error().code == base::ErrorCode::LimitExceeded;
@@ -172,7 +202,7 @@ void Worker::answer(http::Request& request, http::ResponseWriter& response, std:
                                    ? std::optional<std::int64_t>(context.deadline.time_since_epoch().count())
                                    : std::nullopt);
 
-  Result<void> called = instance.call(service_.handle, canon::make_own<wasi::IncomingRequest>(exchange),
+  Result<void> called = instance.call(generation.program->handle, canon::make_own<wasi::IncomingRequest>(exchange),
                                       canon::make_own<wasi::ResponseOutparam>(exchange));
   if (!called) log_failure(id, context, called.error(), instance.trap_report());
   if (!exchange.conclude()) {

@@ -14,16 +14,20 @@
 namespace cusp::app {
 
 struct Metrics {
-  observe::Counter requests, errors, traps, timeouts, responses[6]; // responses by hundreds; 0: broken off
+  observe::Counter requests, errors, traps, timeouts, moves, responses[6]; // responses by hundreds; 0: broken off
   observe::Gauge in_flight, connections, instances, idle_instances, refused;
   observe::Histogram latency, instantiation, reset;
 };
 
-// What all workers have in common; immutable while they run.
-struct Service {
+// The component as one compiler made it. All workers may move to another one's; the last to do so unmaps it.
+struct Program {
   using Handle = void(canon::Own<wasi::IncomingRequest>, canon::Own<wasi::ResponseOutparam>);
   std::shared_ptr<const canon::ComponentCode> code;
   canon::TypedExport<Handle> handle;
+};
+
+// What all workers have in common; immutable while they run.
+struct Service {
   std::shared_ptr<const wasi::Config> config;
   const ServeOptions* options = nullptr;
   observe::LogWriter* log = nullptr;
@@ -35,12 +39,14 @@ public:
   Worker(const Service& service, unsigned index, unsigned count) : service_(service), index_(index), count_(count) {}
   ~Worker() override;
 
-  Result<std::uint16_t> listen(const std::string& address, bool exclusive);
+  Result<std::uint16_t> listen(const std::string& address, bool exclusive, std::shared_ptr<const Program> program);
   // Starts the thread; the result tells whether the first instance could be made. Serving begins with accept().
   std::future<Result<void>> start(std::function<void()> ended);
   void accept();                        // thread-safe
   void drain(loop::TimePoint deadline); // thread-safe
   void stop_now();                      // thread-safe
+  // Thread-safe: new requests get instances of this program, once a first one could be made; those under way end on theirs.
+  void move_to(std::shared_ptr<const Program> program);
   void join() { thread_.join(); }
   const Metrics& metrics() const { return metrics_; }
 
@@ -50,8 +56,17 @@ private:
   void run(std::promise<Result<void>> ready);
   void tick(); // a fiber: what need not happen at once
   loop::TimePoint next_tick() const;
-  Result<void> warm_up();
-  void answer(http::Request& request, http::ResponseWriter& response, std::uint64_t id);
+  struct Generation {
+    Generation(std::shared_ptr<const Program> of, std::uint32_t max_instances)
+        : program(std::move(of)), pool(program->code, max_instances) {}
+    std::shared_ptr<const Program> program;
+    canon::InstancePool pool;
+    std::uint32_t requests = 0; // that are being answered
+  };
+  Result<void> warm_up(Generation& generation);
+  void adopt(std::shared_ptr<const Program> program);
+  void let_go_of_old();
+  void answer(Generation& generation, http::Request& request, http::ResponseWriter& response, std::uint64_t id);
   void log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report);
   void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id,
                   std::uint64_t ns);
@@ -66,7 +81,9 @@ private:
   wasi::FlushList flush_list_;
   std::unique_ptr<loop::EventLoop> loop_;
   std::unique_ptr<http::Server> server_;
-  std::unique_ptr<canon::InstancePool> pool_;
+  std::unique_ptr<Generation> current_;
+  std::vector<std::unique_ptr<Generation>> old_; // until their last request has its answer
+  std::uint32_t max_instances_ = 0;
   loop::Event busy_, accepting_, draining_, ticked_out_;
   loop::TimePoint drain_deadline_{};
   loop::TimePoint next_trim_{};

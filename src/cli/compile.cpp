@@ -16,7 +16,8 @@ namespace cusp::cli {
 void add_compile_options(CLI::App& command, CompileArguments& arguments) {
   prepare::PrepareOptions& options = arguments.options;
   command.add_option("--opt-level", options.opt_level, "How hard the compiler tries: 0, 1 or 2 (default 2)")
-      ->check(CLI::Range(0, 2));
+      ->check(CLI::Range(0, 2))
+      ->each([&arguments](const std::string&) { arguments.level_named = true; });
   command.add_option("--target-cpu", options.target_cpu,
                      "native (default), or an LLVM CPU name such as x86-64-v3 for a fleet");
   command
@@ -29,22 +30,35 @@ void add_compile_options(CLI::App& command, CompileArguments& arguments) {
                    "Accepted for compatibility: artifacts are recognised by themselves");
 }
 
+void add_tier_option(CLI::App& command, CompileArguments& arguments) {
+  command
+      .add_option(
+          "--tier", arguments.tier,
+          "auto (default, unless --opt-level is given): quickly compiled code now, optimised code in the background "
+          "where the store has none; first: the former alone; optimising: the latter, before anything runs")
+      ->check(CLI::IsMember({"auto", "first", "optimising"}));
+}
+
 prepare::PrepareOptions finished_options(const CompileArguments& arguments) {
   prepare::PrepareOptions options = arguments.options;
   options.bounds = arguments.bounds == "explicit" ? artifact::BoundsMode::Explicit : artifact::BoundsMode::Guard;
   return options;
 }
 
-base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path,
-                                                                              const CompileArguments& arguments) {
+base::Result<prepare::Prepared> prepare_with_progress(const std::string& path, const CompileArguments& arguments,
+                                                      prepare::Background background) {
+  using prepare::Tier;
   prepare::PrepareOptions options = finished_options(arguments);
   ProgressLine line(path);
   options.progress = [&line](std::uint32_t done, std::uint32_t total) { line.update(done, total); };
-  auto artifact = CUSP_TRY(prepare::prepare_file(path, options));
-  if (options.fuel && !artifact::counts_fuel(artifact->key().settings))
+  const Tier tier = arguments.tier == "first"                                 ? Tier::First
+                    : arguments.tier == "optimising" || arguments.level_named ? Tier::Optimising
+                                                                              : Tier::Auto;
+  auto prepared = CUSP_TRY(prepare::prepare_tiers(path, options, tier, background));
+  if (options.fuel && !artifact::counts_fuel(prepared.artifact->key().settings))
     return base::fail(base::ErrorCode::InvalidArgument,
                       fmt::format("{} was compiled without fuel; compile it with -W fuel", path));
-  return artifact;
+  return prepared;
 }
 
 namespace {

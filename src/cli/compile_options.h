@@ -13,15 +13,19 @@ namespace cusp::cli {
 
 struct CompileArguments {
   prepare::PrepareOptions options;
-  std::string bounds = "guard";
+  std::string bounds = "guard", tier = "auto";
+  bool level_named = false;       // --opt-level was given: wanted at once, not in two tiers
   bool allow_precompiled = false; // accepted; an artifact that the operator names is always allowed
 };
 
 void add_compile_options(CLI::App& command, CompileArguments& arguments);
 
-// prepare_file with a progress line on a terminal.
-base::Result<std::shared_ptr<const artifact::Artifact>> prepare_with_progress(const std::string& path,
-                                                                              const CompileArguments& arguments);
+// For subcommands that run what they prepare.
+void add_tier_option(CLI::App& command, CompileArguments& arguments);
+
+// prepare_tiers with a progress line on a terminal.
+base::Result<prepare::Prepared> prepare_with_progress(const std::string& path, const CompileArguments& arguments,
+                                                      prepare::Background background);
 prepare::PrepareOptions finished_options(const CompileArguments& arguments);
 
 } // namespace cusp::cli

@@ -71,7 +71,7 @@ Result<app::CommandOutcome> run_core(std::shared_ptr<const runtime::Code> code, 
 
 Result<app::CommandOutcome> run_file(const Arguments& arguments, const GuestOptions& guest) {
   const std::string& file = arguments.words.front();
-  auto artifact = CUSP_TRY(prepare_with_progress(file, arguments.compile));
+  auto artifact = CUSP_TRY(prepare_with_progress(file, arguments.compile, prepare::Background::Detached)).artifact;
   const bool is_component = artifact->meta().plan.has_value();
   app::CommandOptions options{.grants = guest.grants, .link = guest.link, .timeout = guest.timeout};
   options.grants.arguments = arguments.words;
@@ -120,6 +120,9 @@ void add_run(CLI::App& app, Chosen& chosen) {
   run_command->footer(
       "FILE is a wasm file or an artifact of `cusp compile`; what follows it goes to the guest.\n"
       "A guest that traps ends with exit code 134, else its own code is passed on.\n"
+      "A file that the store does not know runs on quickly compiled code; a process that outlives the command makes "
+      "the\n"
+      "optimised code at low priority, for the runs to come (--tier says otherwise).\n"
       "Examples:\n"
       "  cusp run --dir ./data::/data tool.wasm --verbose input.txt\n"
       "  cusp run --dir ./site::/::ro --tcplisten 127.0.0.1:8080 httpd.wasm   a core module with a socket\n"
@@ -137,6 +140,7 @@ void add_run(CLI::App& app, Chosen& chosen) {
       ->type_name("HOST:PORT");
   add_guest_options(*run_command, arguments->guest);
   add_compile_options(*run_command, arguments->compile);
+  add_tier_option(*run_command, arguments->compile);
   run_command->callback([arguments, run_command, &chosen] {
     arguments->words = run_command->remaining();
     chosen = [arguments] { return run(*arguments); };

@@ -49,12 +49,13 @@ Result<app::ServeOptions> options_of(Arguments& arguments) {
 }
 
 Result<int> serve_file(const Arguments& arguments, const app::ServeOptions& options) {
-  auto artifact = CUSP_TRY(prepare_with_progress(arguments.file, arguments.compile));
+  auto [artifact, better] =
+      CUSP_TRY(prepare_with_progress(arguments.file, arguments.compile, prepare::Background::WhileHere));
   if (!artifact->meta().plan)
     return base::fail(base::ErrorCode::InvalidArgument,
                       "this is a core module; `cusp serve` takes components that export wasi:http/incoming-handler");
   CUSP_TRY(runtime::initialize());
-  return app::serve(CUSP_TRY(runtime::Code::load(std::move(artifact))), options);
+  return app::serve(CUSP_TRY(runtime::Code::load(std::move(artifact))), options, std::move(better));
 }
 
 int run(Arguments& arguments) {
@@ -76,13 +77,16 @@ int run(Arguments& arguments) {
 void add_serve(CLI::App& app, Chosen& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* serve = app.add_subcommand("serve", "Serve a component over HTTP, a fresh instance for every request");
-  serve->footer("APP exports wasi:http/incoming-handler; it is a wasm file or an artifact of `cusp compile`.\n"
-                "SIGTERM and SIGINT stop accepting, finish what is in flight and end; a second one ends at once.\n"
-                "GET /.well-known/cusp/health answers without the guest.\n"
-                "Examples:\n"
-                "  cusp serve app.wasm\n"
-                "  cusp serve app.wasm --addr 0.0.0.0:80 --timeout 2s --max-memory 64MiB --admin 127.0.0.1:9090 "
-                "--log-format json");
+  serve->footer(
+      "APP exports wasi:http/incoming-handler; it is a wasm file or an artifact of `cusp compile`.\n"
+      "SIGTERM and SIGINT stop accepting, finish what is in flight and end; a second one ends at once.\n"
+      "GET /.well-known/cusp/health answers without the guest.\n"
+      "A component that the store does not know is served on quickly compiled code; new instances move to the\n"
+      "optimised code when a process in the background has made it (--tier says otherwise).\n"
+      "Examples:\n"
+      "  cusp serve app.wasm\n"
+      "  cusp serve app.wasm --addr 0.0.0.0:80 --timeout 2s --max-memory 64MiB --admin 127.0.0.1:9090 "
+      "--log-format json");
   serve->add_option("APP", arguments->file, "A component, or an artifact of `cusp compile`")->required();
   serve->add_option("--addr", arguments->address, "Where to listen (default 127.0.0.1:8080; port 0: any)")
       ->type_name("HOST:PORT");
@@ -109,6 +113,7 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember({"auto", "require", "off"}));
   add_guest_options(*serve, arguments->guest);
   add_compile_options(*serve, arguments->compile);
+  add_tier_option(*serve, arguments->compile);
   serve->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
 }
 

@@ -127,6 +127,7 @@ int main(int argc, char** argv) {
   if (std::string problem = parse(argc, argv, arguments); !problem.empty()) return complain(problem, 2);
   if (arguments.help) return fmt::print("{}", kHelp), 0;
   if (!arguments.batch && isatty(STDIN_FILENO)) return complain("expects wasm on its standard input; see --help", 2);
+  if (arguments.batch) compile::end_with_client();
   signal(SIGPIPE, SIG_IGN);
   llvm::install_fatal_error_handler(on_llvm_error);
   std::set_new_handler(on_no_memory);

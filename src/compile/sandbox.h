@@ -16,4 +16,7 @@ struct SandboxLimits {
 // REQUIRES: LLVM is initialised; called once, before untrusted bytes are read. Error: Io when the kernel refuses.
 base::Result<void> enter_sandbox(const SandboxLimits& limits);
 
+// A compiler that serves one client is of no use after it: ends with the process that started it, whatever it is at.
+void end_with_client();
+
 } // namespace cusp::compile

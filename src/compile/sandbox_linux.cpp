@@ -1,6 +1,7 @@
 #include "compile/sandbox.h"
 
 #include <cerrno>
+#include <csignal>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -80,5 +81,7 @@ Result<void> enter_sandbox(const SandboxLimits& limits) {
   if (error != 0) return fail_errno("install", "the system call filter", -error);
   return {};
 }
+
+void end_with_client() { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 } // namespace cusp::compile

@@ -16,7 +16,7 @@
 #include "artifact/compiler_build.h"
 #include "artifact/cpu.h"
 #include "artifact/sha256.h"
-#include "prepare/store.h"
+#include "prepare/input.h"
 
 namespace cusp::prepare {
 
@@ -57,17 +57,12 @@ std::string remembered_hash(const struct stat& file) {
   return text.size() == 64 ? text : std::string();
 }
 
+} // namespace
+
 base::Error named(base::Error error, const std::string& path) {
   if (error.file.empty()) error.file = path;
   return error;
 }
-
-struct Input {
-  std::string path;
-  struct stat status{};
-  std::vector<std::uint8_t> bytes; // empty: not read yet
-  bool is_artifact = false;
-};
 
 Result<Input> look_at(const std::string& path) {
   Input input{.path = path, .status = {}, .bytes = {}};
@@ -81,6 +76,8 @@ Result<Input> look_at(const std::string& path) {
   return input;
 }
 
+namespace {
+
 Result<void> check_wasm(const Input& input) {
   constexpr std::uint8_t kMagic[] = {0, 'a', 's', 'm'};
   if (input.bytes.size() >= 4 && std::memcmp(input.bytes.data(), kMagic, 4) == 0) return {};
@@ -91,7 +88,8 @@ Result<void> check_wasm(const Input& input) {
   return std::unexpected(error);
 }
 
-// Reads and hashes the input only when no earlier start has.
+} // namespace
+
 Result<StoreKey> key_of(Input& input, const PrepareOptions& options) {
   std::string hash = S_ISREG(input.status.st_mode) ? remembered_hash(input.status) : std::string();
   if (hash.empty()) {
@@ -121,8 +119,6 @@ Result<std::shared_ptr<const Artifact>> prepare_input(Input& input, const Prepar
   if (auto kept = put_into_store(key, bytes)) return kept;
   return artifact_from_bytes(bytes, input.path); // a store that cannot be written is no reason not to run
 }
-
-} // namespace
 
 Result<std::vector<std::uint8_t>> read_file(const std::string& path) {
   base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -51,8 +51,49 @@ private:
   base::UniqueFd to_, from_;
 };
 
+// How quickly the code is wanted, and how good it must be.
+enum class Tier : std::uint8_t {
+  Auto,       // what the store has, the better first; else the first tier, and the optimising one in the background
+  First,      // level 0, whatever the options say
+  Optimising, // at the options' level, before anything runs
+};
+enum class Background : std::uint8_t {
+  WhileHere, // for whoever moves to the better artifact: it ends with this process
+  Detached,  // for later starts: it goes on alone, and makes nothing of its own where the store cannot be written
+};
+
+struct Prepared;
+
+// A better artifact in the making, in a process forked before the caller started threads or locked itself in: it starts the compiler,
+// at low priority, puts the result into the store and hands over the open file. The caller may have given up every right meanwhile.
+class BetterTier {
+public:
+  ~BetterTier();
+  // Readable once there is an answer.
+  int fd() const { return fd_.get(); }
+  // Waits for the answer. Error: what the compiler said; Compile when the process is gone without a word.
+  Result<std::shared_ptr<const artifact::Artifact>> take();
+
+private:
+  friend Result<Prepared> prepare_tiers(const std::string&, const PrepareOptions&, Tier, Background);
+  BetterTier(base::UniqueFd fd, base::UniqueFd process, std::string name)
+      : fd_(std::move(fd)), process_(std::move(process)), name_(std::move(name)) {}
+  base::UniqueFd fd_, process_;
+  std::string name_;
+};
+
 // A wasm file or an artifact. Error: NotFound, Io, Malformed …; every error names the file.
 Result<std::shared_ptr<const artifact::Artifact>> prepare_file(const std::string& path, const PrepareOptions& options);
+
+struct Prepared {
+  std::shared_ptr<const artifact::Artifact> artifact;
+  std::unique_ptr<BetterTier> better; // null: nothing better is to come, or it is Detached
+};
+
+// prepare_file in two tiers. REQUIRES: with Tier::Auto, this thread is the process's only one, which forks.
+Result<Prepared> prepare_tiers(const std::string& path, const PrepareOptions& options, Tier tier,
+                               Background background);
+
 // The artifact's bytes for a wasm file, compiled now or taken from the store: for `cusp compile`.
 Result<std::vector<std::uint8_t>> compile_file(const std::string& path, const PrepareOptions& options);
 // $XDG_CACHE_HOME/cusp or ~/.cache/cusp.

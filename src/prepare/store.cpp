@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,24 @@ Result<std::shared_ptr<const Artifact>> put_into_store(const StoreKey& key, std:
   make_directories(store_directory() + "/default");
   CUSP_TRY(write_file(artifact_path(key), bytes, 0400));
   return open_stored(key); // verified as a whole, once, and sealed
+}
+
+Result<StoreLock> StoreLock::take(const StoreKey& key, bool wait) {
+  std::string path = fmt::format("{}/default/{}.lock", store_directory(), key.name);
+  base::UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return base::fail_errno("open", path, errno);
+  while (flock(fd.get(), wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0)
+    if (errno != EINTR) return base::fail_errno("lock", path, errno);
+  return StoreLock(std::move(fd), std::move(path));
+}
+
+StoreLock::~StoreLock() {
+  if (fd_) unlink(path_.c_str());
+}
+
+bool StoreLock::is_in_place() const {
+  struct stat status{};
+  return fstat(fd_.get(), &status) == 0 && status.st_nlink != 0;
 }
 
 } // namespace cusp::prepare

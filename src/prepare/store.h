@@ -22,6 +22,22 @@ Result<std::shared_ptr<const artifact::Artifact>> take_from_store(const StoreKey
 Result<std::shared_ptr<const artifact::Artifact>> put_into_store(const StoreKey& key,
                                                                  std::span<const std::uint8_t> bytes);
 
+// Held by whoever makes the artifact of a key in the background, so that one does. Gone with its owner.
+class StoreLock {
+public:
+  // Waits for another owner, or gives up where there is one. Error: Io.
+  static Result<StoreLock> take(const StoreKey& key, bool wait);
+  ~StoreLock();
+  StoreLock(StoreLock&&) noexcept = default;
+  // False: the store has been removed meanwhile, and nothing may be put there.
+  bool is_in_place() const;
+
+private:
+  StoreLock(base::UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  base::UniqueFd fd_;
+  std::string path_;
+};
+
 // Every folder on the way, for this user only.
 void make_directories(const std::string& path);
 

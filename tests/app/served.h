@@ -30,6 +30,8 @@ inline std::string build_directory() {
   return path.substr(0, path.rfind('/'));
 }
 
+inline std::string guest_path(const std::string& name) { return build_directory() + "/guests/" + name + ".wasm"; }
+
 // A guest of tests/guests, compiled once per program.
 inline std::shared_ptr<const artifact::Artifact> guest_artifact(const std::string& name) {
   static std::shared_ptr<const artifact::Artifact> made;
@@ -37,7 +39,7 @@ inline std::shared_ptr<const artifact::Artifact> guest_artifact(const std::strin
   prepare::PrepareOptions options;
   options.no_cache = true;
   options.opt_level = 1;
-  auto artifact = prepare::prepare_file(build_directory() + "/guests/" + name + ".wasm", options);
+  auto artifact = prepare::prepare_file(guest_path(name), options);
   if (!artifact) {
     ADD_FAILURE() << artifact.error().to_string() << "; guests need wasm-tools: run scripts/dev setup";
     std::abort();
@@ -52,8 +54,11 @@ struct Reply {
 
 class Served {
 public:
-  explicit Served(const std::function<void(app::ServeOptions&)>& adjust = [](app::ServeOptions&) {}) {
-    auto artifact = guest_artifact("http-kit");
+  // What the server is to run, and what better may come; called in its process.
+  using Source = std::function<prepare::Prepared()>;
+  explicit Served(const std::function<void(app::ServeOptions&)>& adjust = [](app::ServeOptions&) {})
+      : Served(adjust, [artifact = guest_artifact("http-kit")] { return prepare::Prepared{artifact, nullptr}; }) {}
+  Served(const std::function<void(app::ServeOptions&)>& adjust, const Source& source) {
     app::ServeOptions options;
     options.address = "127.0.0.1:0";
     options.workers = 1;
@@ -71,8 +76,10 @@ public:
         (void)!write(ends[1], url.data(), url.size() + 1);
         close(ends[1]);
       };
-      auto code = runtime::Code::load(artifact);
-      auto ended = code ? app::serve(*code, options) : std::unexpected(code.error());
+      prepare::Prepared prepared = source();
+      auto code = runtime::Code::load(std::move(prepared.artifact));
+      auto ended =
+          code ? app::serve(*std::move(code), options, std::move(prepared.better)) : std::unexpected(code.error());
       _exit(ended ? *ended : 99);
     }
     close(ends[1]);
@@ -88,6 +95,7 @@ public:
     waitpid(child_, nullptr, 0);
   }
 
+  pid_t pid() const { return child_; }
   void signal(int number) const { kill(child_, number); }
   // The exit code; negative: ended by that signal; 1000: still there after ten seconds.
   int wait() {

@@ -7,7 +7,7 @@ import sys
 
 from harness import Config, Tally
 
-PARTS = ["commands", "wit", "wasi", "network", "serving", "faults", "conformance"]
+PARTS = ["commands", "wit", "wasi", "network", "serving", "tiers", "faults", "conformance"]
 
 
 def main():
