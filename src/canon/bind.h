@@ -146,6 +146,9 @@ public:
   const ResourceType* dynamic_resource(std::string_view name, std::function<void(std::uint64_t rep)> destructor);
   // The same resource type as one that exists already.
   LinkerInstance& resource_alias(std::string_view name, const ResourceType* type);
+  // For bindings of other kinds than func(): what thunk, callable and desc are to each other is theirs to know.
+  void define(std::string_view name, HostThunk thunk, std::shared_ptr<const void> callable, const FuncDesc* desc);
+  void define_resource(std::string_view name, std::shared_ptr<const ResourceType> type);
 
   const HostFuncDef* find_func(std::string_view name) const;
   const ResourceType* find_resource(std::string_view name) const;
@@ -153,9 +156,6 @@ public:
 
 private:
   friend class Linker;
-  void define(std::string_view name, HostThunk thunk, std::shared_ptr<const void> callable, const FuncDesc* desc);
-  void define_resource(std::string_view name, std::shared_ptr<const ResourceType> type);
-
   std::string name_;
   std::map<std::string, std::shared_ptr<const HostFuncDef>, std::less<>> funcs_;
   std::map<std::string, std::shared_ptr<const ResourceType>, std::less<>> resources_;

@@ -61,6 +61,8 @@ public:
 
   const component::LinkPlan& plan() const;
   const component::TypeTable& types() const { return plan().types; }
+  // The resolved type of ResourceIndex i.
+  std::span<const ResourceType* const> resources() const;
   const std::shared_ptr<const runtime::Code>& code() const;
 
   // Interfaces match as semver, like imports; "" is the root world. Error: NotFound, which names near misses;
@@ -69,13 +71,14 @@ public:
   template <class Signature>
   Result<TypedExport<Signature>> find_export(std::string_view interface, std::string_view name) const;
   bool has_export(std::string_view interface, std::string_view name) const;
+  // The same as a lift, for bindings. Error: Unsupported for an import that is exported again.
+  Result<std::uint32_t> find_typed(std::string_view interface, std::string_view name, const FuncDesc& desc) const;
 
   struct State;
   const State& state() const { return *state_; }
 
 private:
   ComponentCode();
-  Result<std::uint32_t> find_typed(std::string_view interface, std::string_view name, const FuncDesc& desc) const;
   std::unique_ptr<State> state_;
 };
 
@@ -92,6 +95,10 @@ public:
   template <class R, class... A> Result<R> call(TypedExport<R(A...)> func, std::type_identity_t<A>... arguments);
   // Dynamic: none or one result. Arguments are conformed first (InvalidArgument).
   Result<std::vector<Value>> call(const ExportFunc& func, std::vector<Value> arguments);
+  // For bindings, whose caller lowers and lifts by itself. `resolved`: set by its resolve(). REQUIRES: a lift of find_typed().
+  Result<void> call(std::uint32_t lift, TaskCaller& caller, const bool& resolved);
+  // Drops a resource of the guest's that the host owns: runs its destructor. Error: Trap.
+  Result<void> drop(const ResourceType& type, std::uint64_t rep);
 
   // Drives the guest until it has nothing more to do after its calls have returned, or waits for what cannot come.
   // Error: Trap; Timeout when the fiber is cancelled.

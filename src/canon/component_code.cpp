@@ -33,6 +33,8 @@ std::string import_name(const std::string& interface, const std::string& name) {
   return interface.empty() ? fmt::format("`{}`", name) : fmt::format("`{}` of `{}`", name, interface);
 }
 
+std::string place_text(const Mismatch& mismatch) { return mismatch.place.empty() ? "" : mismatch.place + ": "; }
+
 class Linking {
 public:
   Linking(ComponentCode::State& state, const Linker& linker) : state_(state), plan_(*state.plan), linker_(linker) {}
@@ -79,11 +81,11 @@ private:
       if (!state_.options.default_missing && !state_.options.trap_missing)
         problems_.push_back(fmt::format("unknown import: {} is not given by the host{}",
                                         import_name(import.interface, import.name), hint(import.interface)));
-    } else if (const component::FuncType& type = plan_.types.funcs[import.type];
-               def->desc && !matches(*def->desc, plan_.types, type, state_.resources)) {
-      problems_.push_back(fmt::format("import {} has another type: the component wants {}, the host gives {}",
-                                      import_name(import.interface, import.name), to_string(plan_.types, type),
-                                      to_string(*def->desc)));
+    } else if (const component::FuncType& type = plan_.types.funcs[import.type]; def->desc) {
+      if (auto mismatch = find_mismatch(*def->desc, plan_.types, type, state_.resources))
+        problems_.push_back(fmt::format("import {} has another type: {}the component wants {}, the host gives {}",
+                                        import_name(import.interface, import.name), place_text(*mismatch),
+                                        mismatch->component, mismatch->host));
     }
     state_.imports.push_back(std::move(def));
   }
@@ -137,6 +139,7 @@ ComponentCode::ComponentCode() : state_(std::make_unique<State>()) {}
 ComponentCode::~ComponentCode() = default;
 
 const LinkPlan& ComponentCode::plan() const { return *state_->plan; }
+std::span<const ResourceType* const> ComponentCode::resources() const { return state_->resources; }
 const std::shared_ptr<const runtime::Code>& ComponentCode::code() const { return state_->code; }
 
 Result<std::shared_ptr<const ComponentCode>> ComponentCode::link(std::shared_ptr<const runtime::Code> code,
@@ -189,10 +192,10 @@ Result<std::uint32_t> ComponentCode::find_typed(std::string_view interface, std:
                                                 const FuncDesc& desc) const {
   ExportFunc func = CUSP_TRY(find_export(interface, name));
   std::string full = import_name(std::string(interface), std::string(name));
-  if (!matches(desc, types(), *func.type, state_->resources))
+  if (auto mismatch = find_mismatch(desc, types(), *func.type, state_->resources))
     return base::fail(ErrorCode::InvalidArgument,
-                      fmt::format("export {} has another type: the component gives {}, the host calls {}", full,
-                                  to_string(types(), *func.type), to_string(desc)));
+                      fmt::format("export {} has another type: {}the component has {}, the host calls it with {}", full,
+                                  place_text(*mismatch), mismatch->component, mismatch->host));
   if (func.lift == ~std::uint32_t{0})
     return base::fail(ErrorCode::Unsupported,
                       fmt::format("export {} is an import of the component, exported again", full));

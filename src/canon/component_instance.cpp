@@ -489,24 +489,39 @@ Result<std::vector<Value>> ComponentInstance::call(const ExportFunc& func, std::
   }
   const FuncLayout& layout = plan.layouts[plan.plan->lifts[func.lift].type];
   DynamicCall dynamic(plan, type, layout, std::move(arguments));
-  if (is_async_lift(func.lift)) {
-    CUSP_TRY(call_async(func.lift, dynamic, dynamic.resolved));
-    return std::move(dynamic.results);
-  }
-  abi::ValRaw values[component::kMaxFlatParams + 1]{};
+  CUSP_TRY(call(func.lift, dynamic, dynamic.resolved));
+  return std::move(dynamic.results);
+}
+
+Result<void> ComponentInstance::call(std::uint32_t lift, TaskCaller& caller, const bool& resolved) {
+  if (is_async_lift(lift)) return call_async(lift, caller, resolved);
+  abi::ValRaw values[component::kMaxFlatParams + 1];
   SyncTask task;
-  LiftLowerContext cx(this, lift_instance(func.lift), lift_options(func.lift), &task);
-  bool entered = begin_call(func.lift, task);
+  LiftLowerContext cx(this, lift_instance(lift), lift_options(lift), &task);
+  bool entered = begin_call(lift, task);
   if (entered) {
-    dynamic.start(cx, values);
-    if (!cx.trapped() && invoke(func.lift, cx, values)) {
+    caller.start(cx, values);
+    if (!cx.trapped() && invoke(lift, cx, values)) {
       std::uint64_t flat_result = values[0].i64;
-      dynamic.resolve(cx, values, layout.result_in_memory());
-      post_return(func.lift, cx, task, flat_result);
+      caller.resolve(cx, values, state_->lifts[lift].layout->result_in_memory());
+      post_return(lift, cx, task, flat_result);
     }
   }
-  CUSP_TRY(finish_call(cx, task, entered));
-  return std::move(dynamic.results);
+  return finish_call(cx, task, entered);
+}
+
+Result<void> ComponentInstance::drop(const ResourceType& type, std::uint64_t rep) {
+  Scheduler& scheduler = state_->scheduler;
+  if (poisoned() || scheduler.held_here() || !scheduler.hold()) return cannot_enter();
+  if (poisoned()) return scheduler.let_go(), cannot_enter();
+  InstanceState& implementer = state_->instances[type.instance.value];
+  const RuntimeOptions options;
+  LiftLowerContext cx(this, implementer, options, nullptr);
+  bool dropped = destroy_resource(cx, {}, type, rep);
+  scheduler.let_go();
+  if (!dropped) return std::unexpected(poison(cx.trap_info()));
+  if (scheduler.failed()) return std::unexpected(poison(scheduler.trap()));
+  return {};
 }
 
 } // namespace cusp::canon

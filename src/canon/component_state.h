@@ -139,5 +139,8 @@ CoreCallee callee_of(runtime::Slot& slot, const runtime::Code& code, const abi::
 
 // Drops a handle as `canon resource.drop` does, destructor included. False: `cx` trapped.
 bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceType& type);
+// The destructor's part of it. `caller`: none for the host.
+bool destroy_resource(LiftLowerContext& cx, component::ComponentInstanceIndex caller, const ResourceType& type,
+                      std::uint64_t rep);
 
 } // namespace cusp::canon

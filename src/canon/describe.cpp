@@ -28,11 +28,11 @@ bool same_label(std::string_view cpp, std::string_view wit) {
   return true;
 }
 
-bool same_labels(std::span<const std::string_view> names, const std::vector<component::Label>& labels) {
-  if (names.size() != labels.size()) return false;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (!same_label(names[i], labels[i].name)) return false;
-  return true;
+std::string wit_label(std::string_view cpp) {
+  std::string text(cpp.substr(0, cpp.size() - cpp.ends_with('_')));
+  for (char& c : text)
+    if (c == '_') c = '-';
+  return text;
 }
 
 template <class Items, class Print> std::string joined(const Items& items, Print print) {
@@ -50,12 +50,6 @@ std::string result_text(const std::string& ok, const std::string& error) {
 
 std::string to_string(const TypeDesc& type) {
   auto member = [](const TypeDesc* m) { return m ? to_string(*m) : std::string(); };
-  auto label = [](std::string_view name) {
-    std::string text(name.substr(0, name.size() - name.ends_with('_')));
-    for (char& c : text)
-      if (c == '_') c = '-';
-    return text;
-  };
   switch (type.kind) {
   case TypeKind::List: return fmt::format("list<{}>", member(type.members[0]));
   case TypeKind::Option: return fmt::format("option<{}>", member(type.members[0]));
@@ -63,14 +57,14 @@ std::string to_string(const TypeDesc& type) {
   case TypeKind::Record: {
     std::size_t i = 0;
     return fmt::format("record {{{}}}", joined(type.members, [&](const TypeDesc* m) {
-                         return label(type.labels[i++]) + ": " + member(m);
+                         return wit_label(type.labels[i++]) + ": " + member(m);
                        }));
   }
   case TypeKind::Variant:
     return fmt::format("variant {{{}}}",
                        joined(type.members, [&](const TypeDesc* m) { return m ? "(" + member(m) + ")" : "_"; }));
-  case TypeKind::Enum: return fmt::format("enum {{{}}}", joined(type.labels, label));
-  case TypeKind::Flags: return fmt::format("flags {{{}}}", joined(type.labels, label));
+  case TypeKind::Enum: return fmt::format("enum {{{}}}", joined(type.labels, wit_label));
+  case TypeKind::Flags: return fmt::format("flags {{{}}}", joined(type.labels, wit_label));
   case TypeKind::Result: return result_text(member(type.members[0]), member(type.members[1]));
   case TypeKind::Own: return "own<host resource>";
   case TypeKind::Borrow: return "borrow<host resource>";
@@ -123,57 +117,126 @@ std::string to_string(const TypeTable& types, const component::FuncType& type) {
   return type.result ? text + " -> " + to_string(types, *type.result) : text;
 }
 
-bool matches(const TypeDesc& desc, const TypeTable& types, ValType type,
-             std::span<const ResourceType* const> resources) {
-  auto member = [&](const TypeDesc* m, const std::optional<ValType>& t) {
-    return m ? t && matches(*m, types, *t, resources) : !t.has_value();
-  };
-  if (desc.kind == TypeKind::Own || desc.kind == TypeKind::Borrow)
-    return type.kind == desc.kind && type.index < resources.size() &&
-           (!desc.resource || resources[type.index] == desc.resource);
-  if (desc.kind <= TypeKind::String) return type.kind == desc.kind;
-  bool is_handle = type.kind >= TypeKind::Own && type.kind != TypeKind::Stream && type.kind != TypeKind::Future;
-  if (type.kind <= TypeKind::String || is_handle || type.index >= types.defs.size()) return false;
-  const TypeDef& def = types.defs[type.index];
-  auto all_members = [&] {
-    if (desc.members.size() != def.labels.size()) return false;
-    for (std::size_t i = 0; i < def.labels.size(); ++i)
-      if (!member(desc.members[i], def.labels[i].type)) return false;
+namespace {
+
+// Goes down both types together. On the way back from where they part, each level puts its step in front of the place.
+class Matching {
+public:
+  Matching(const TypeTable& types, std::span<const ResourceType* const> resources)
+      : types_(types), resources_(resources) {}
+
+  bool function(const FuncDesc& desc, const component::FuncType& type) {
+    if (desc.params.size() != type.params.size())
+      return parts(fmt::format("{} parameters", type.params.size()), fmt::format("{}", desc.params.size()));
+    for (std::size_t i = 0; i < desc.params.size(); ++i)
+      if (!value(*desc.params[i], type.params[i].type))
+        return inside(fmt::format("parameter `{}`", type.params[i].name));
+    return optional("result", desc.result, type.result);
+  }
+
+  bool value(const TypeDesc& desc, ValType type) {
+    bool is_handle = type.kind == TypeKind::Own || type.kind == TypeKind::Borrow;
+    if (is_handle && type.kind == desc.kind)
+      return (type.index < resources_.size() && (!desc.resource || resources_[type.index] == desc.resource)) ||
+             parts(to_string(types_, type) + ", of another resource", to_string(desc));
+    if (desc.kind <= TypeKind::String || type.kind <= TypeKind::String || is_handle ||
+        type.kind == TypeKind::ErrorContext || type.index >= types_.defs.size())
+      return (desc.kind <= TypeKind::String && type.kind == desc.kind) || differ(desc, type);
+    const TypeDef& def = types_.defs[type.index];
+    if (desc.kind == TypeKind::Tuple && type.kind == TypeKind::FixedList) { // std::array stands for both
+      if (desc.members.size() != def.length) return differ(desc, type);
+      for (const TypeDesc* member : desc.members)
+        if (!optional("element", member, def.element)) return false;
+      return true;
+    }
+    if (desc.kind == TypeKind::List && type.kind == TypeKind::Map) { // a list of pairs
+      const TypeDesc& pair = *desc.members[0];
+      if (pair.kind != TypeKind::Tuple || pair.members.size() != 2) return differ(desc, type);
+      return optional("key", pair.members[0], def.element) && optional("value", pair.members[1], def.error);
+    }
+    return type.kind == desc.kind ? defined(desc, type, def) : differ(desc, type);
+  }
+
+  // REQUIRES: one of the above was false.
+  Mismatch take() { return std::move(mismatch_); }
+
+private:
+  bool defined(const TypeDesc& desc, ValType type, const TypeDef& def) {
+    switch (desc.kind) {
+    case TypeKind::List:
+    case TypeKind::Stream:
+    case TypeKind::Future: return optional("element", desc.members[0], def.element);
+    case TypeKind::Option: return optional("some", desc.members[0], def.element);
+    case TypeKind::Result:
+      return optional("ok", desc.members[0], def.element) && optional("error", desc.members[1], def.error);
+    case TypeKind::Tuple: return members("element", desc, type, def);
+    case TypeKind::Variant: return members("case", desc, type, def);
+    case TypeKind::Record: return labels("field", desc, def) && members("field", desc, type, def);
+    case TypeKind::Enum: return labels("case", desc, def);
+    case TypeKind::Flags: return labels("flag", desc, def);
+    default: return differ(desc, type);
+    }
+  }
+
+  bool members(std::string_view what, const TypeDesc& desc, ValType type, const TypeDef& def) {
+    if (desc.members.size() != def.labels.size()) return differ(desc, type);
+    for (std::size_t i = 0; i < def.labels.size(); ++i) {
+      const std::string& name = def.labels[i].name;
+      if (!optional(name.empty() ? fmt::format("{} {}", what, i) : fmt::format("{} `{}`", what, name), desc.members[i],
+                    def.labels[i].type))
+        return false;
+    }
     return true;
-  };
-  if (desc.kind == TypeKind::Tuple && type.kind == TypeKind::FixedList) { // std::array stands for both
-    if (desc.members.size() != def.length) return false;
-    for (const TypeDesc* m : desc.members)
-      if (!member(m, def.element)) return false;
+  }
+
+  bool labels(std::string_view what, const TypeDesc& desc, const TypeDef& def) {
+    std::size_t count = std::min(desc.labels.size(), def.labels.size());
+    for (std::size_t i = 0; i < count; ++i)
+      if (!same_label(desc.labels[i], def.labels[i].name))
+        return parts(fmt::format("the {} `{}`", what, def.labels[i].name),
+                     fmt::format("`{}`", wit_label(desc.labels[i])));
+    if (desc.labels.size() > count)
+      return parts("no more", fmt::format("the {} `{}`", what, wit_label(desc.labels[count])));
+    if (def.labels.size() > count) return parts(fmt::format("the {} `{}`", what, def.labels[count].name), "no more");
     return true;
   }
-  if (desc.kind == TypeKind::List && type.kind == TypeKind::Map) { // a list of pairs
-    const TypeDesc& pair = *desc.members[0];
-    return pair.kind == TypeKind::Tuple && pair.members.size() == 2 && member(pair.members[0], def.element) &&
-           member(pair.members[1], def.error);
+
+  bool optional(std::string_view step, const TypeDesc* desc, const std::optional<ValType>& type) {
+    if (!desc && !type) return true;
+    if (desc && type) return value(*desc, *type) || inside(step);
+    parts(type ? to_string(types_, *type) : "nothing", desc ? to_string(*desc) : "nothing");
+    return inside(step);
   }
-  if (type.kind != desc.kind) return false;
-  switch (desc.kind) {
-  case TypeKind::List:
-  case TypeKind::Stream:
-  case TypeKind::Future:
-  case TypeKind::Option: return member(desc.members[0], def.element);
-  case TypeKind::Result: return member(desc.members[0], def.element) && member(desc.members[1], def.error);
-  case TypeKind::Tuple:
-  case TypeKind::Variant: return all_members();
-  case TypeKind::Record: return same_labels(desc.labels, def.labels) && all_members();
-  case TypeKind::Enum:
-  case TypeKind::Flags: return same_labels(desc.labels, def.labels);
-  default: return false;
+
+  bool differ(const TypeDesc& desc, ValType type) { return parts(to_string(types_, type), to_string(desc)); }
+  bool parts(std::string component, std::string host) {
+    mismatch_ = {{}, std::move(component), std::move(host)};
+    return false;
   }
+  bool inside(std::string_view step) {
+    mismatch_.place = mismatch_.place.empty() ? std::string(step) : fmt::format("{}, {}", step, mismatch_.place);
+    return false;
+  }
+
+  const TypeTable& types_;
+  std::span<const ResourceType* const> resources_;
+  Mismatch mismatch_;
+};
+
+} // namespace
+
+std::optional<Mismatch> find_mismatch(const TypeDesc& desc, const TypeTable& types, ValType type,
+                                      std::span<const ResourceType* const> resources) {
+  Matching matching(types, resources);
+  if (matching.value(desc, type)) return std::nullopt;
+  return matching.take();
 }
 
-bool matches(const FuncDesc& desc, const TypeTable& types, const component::FuncType& type,
-             std::span<const ResourceType* const> resources) {
-  if (desc.params.size() != type.params.size() || (desc.result != nullptr) != type.result.has_value()) return false;
-  for (std::size_t i = 0; i < desc.params.size(); ++i)
-    if (!matches(*desc.params[i], types, type.params[i].type, resources)) return false;
-  return !desc.result || matches(*desc.result, types, *type.result, resources);
+std::optional<Mismatch> find_mismatch(const FuncDesc& desc, const TypeTable& types, const component::FuncType& type,
+                                      std::span<const ResourceType* const> resources) {
+  Matching matching(types, resources);
+  if (matching.function(desc, type)) return std::nullopt;
+  return matching.take();
 }
 
 } // namespace cusp::canon

@@ -160,12 +160,16 @@ bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceTyp
     if (entry.borrow_scope) --entry.borrow_scope->num_borrows;
     return true;
   }
+  return destroy_resource(cx, cx.instance().index, type, entry.rep);
+}
+
+bool destroy_resource(LiftLowerContext& cx, ComponentInstanceIndex caller, const ResourceType& type,
+                      std::uint64_t rep) {
   if (type.is_host) {
-    if (type.destroy) type.destroy(type, entry.rep);
+    if (type.destroy) type.destroy(type, rep);
     return true;
   }
   ComponentInstance::State& state = cx.component().state();
-  ComponentInstanceIndex caller = cx.instance().index;
   // The implementer is entered even when it has no destructor: the rule does not depend on that.
   if (!state.enter(type.instance, caller)) {
     cx.trap(std::string(abi::trap_text(abi::Trap::CannotEnter)), abi::Trap::CannotEnter);
@@ -175,7 +179,7 @@ bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceTyp
     SyncTask task;
     task.instance = &state.instances[type.instance.value];
     abi::ValRaw values[1];
-    values[0].i64 = entry.rep;
+    values[0].i64 = rep;
     state.scheduler.begin(task);
     bool ran = cx.call_core(destructor, values);
     state.scheduler.end(task);

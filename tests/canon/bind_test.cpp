@@ -157,6 +157,38 @@ TEST(Bind, SignaturesAreComparedByStructure) {
   EXPECT_EQ(to_string(*b.io.find_func("sum")->desc), "func(list<record {x: s32, y: s32}>)");
 }
 
+TEST(Bind, MismatchesNameThePlaceAndBothSidesThere) {
+  TypeBuilder t;
+  const ResourceType* resources[] = {&kHostResource<File>, &kHostResource<Socket>};
+  auto point = [&](const char* second, component::ValType type) {
+    return t.labelled(TypeKind::Record, {{"x", kS32}, {second, type}});
+  };
+  auto parts = [&](const TypeDesc& desc, component::ValType type) {
+    auto mismatch = find_mismatch(desc, t.table, type, resources);
+    return mismatch ? mismatch->place + ": " + mismatch->component + " / " + mismatch->host : std::string("alike");
+  };
+  EXPECT_EQ(parts(Abi<Point>::desc, point("y", kS32)), "alike");
+  EXPECT_EQ(parts(Abi<Point>::desc, kU8), ": u8 / record {x: s32, y: s32}");
+  EXPECT_EQ(parts(Abi<std::vector<Point>>::desc, t.list(point("y", kS64))), "element, field `y`: s64 / s32");
+  EXPECT_EQ(parts(Abi<std::optional<Point>>::desc, t.option(point("z", kS32))), "some: the field `z` / `y`");
+  using R = std::expected<void, Fault>;
+  EXPECT_EQ(parts(Abi<R>::desc, t.result(kU8, t.names(TypeKind::Enum, {"not-found", "access"}))), "ok: u8 / nothing");
+  EXPECT_EQ(parts(Abi<R>::desc, t.result({}, t.names(TypeKind::Enum, {"not-found"}))),
+            "error: no more / the case `access`");
+  EXPECT_EQ(parts(Abi<Borrow<File>>::desc, {TypeKind::Own, 0}), ": own<resource 0> / borrow<host resource>");
+  EXPECT_EQ(parts(Abi<Borrow<File>>::desc, {TypeKind::Borrow, 1}),
+            ": borrow<resource 1>, of another resource / borrow<host resource>");
+  component::FuncType function{.params = {{"a", kU8}, {"b", t.tuple({kU8, kString})}}, .result = {}, .is_async = false};
+  using Pair = std::pair<std::uint8_t, std::uint64_t>;
+  static constexpr const TypeDesc* params[] = {&Abi<std::uint8_t>::desc, &Abi<Pair>::desc};
+  auto mismatch = find_mismatch(FuncDesc{params, nullptr}, t.table, function, resources);
+  ASSERT_TRUE(mismatch);
+  EXPECT_EQ(mismatch->place, "parameter `b`, element 1");
+  mismatch = find_mismatch(FuncDesc{std::span(params).first(1), nullptr}, t.table, function, resources);
+  ASSERT_TRUE(mismatch);
+  EXPECT_EQ(mismatch->component, "2 parameters");
+}
+
 TEST(Linker, VersionsMatchAsSemver) {
   EXPECT_EQ(semver_track("wasi:io/streams@0.2.12"), "wasi:io/streams@0.2");
   EXPECT_EQ(semver_track("a:b/c@1.4.0"), "a:b/c@1");
