@@ -220,6 +220,23 @@ void EventLoop::run() {
   thread.loop = outer;
 }
 
+void EventLoop::run_until(Fiber* fiber, const bool& done) {
+  ThreadState& thread = thread_state();
+  EventLoop* outer = thread.loop;
+  thread.loop = this;
+  State& state = *state_;
+  if (fiber->queued_) state.unqueue(fiber);
+  fiber->queued_ = true;
+  fiber->next_ready_ = state.urgent;
+  state.urgent = fiber;
+  for (;;) {
+    state.run_ready();
+    if (done) break;
+    state.poll();
+  }
+  thread.loop = outer;
+}
+
 Result<void> EventLoop::watch(int fd, Event& readable, Event& writable, Event* hangup) {
   State& state = *state_;
   epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.fd = fd}};

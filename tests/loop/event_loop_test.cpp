@@ -28,6 +28,34 @@ TEST(EventLoop, FibersTakeTurns) {
   EXPECT_EQ(order, "ababab");
 }
 
+TEST(EventLoop, AHostComesInAndGoesOut) {
+  auto loop = EventLoop::create(nullptr);
+  ASSERT_TRUE(loop);
+  std::string order;
+  bool done = false, ending = false;
+  Fiber* parked = (*loop)->spawn([&] {
+    while (!ending) {
+      order += "in ";
+      (*loop)->sleep_until(Clock::now() + 1ms);
+      order += "out ";
+      done = true;
+      Fiber::suspend();
+    }
+    done = true;
+  });
+  (*loop)->spawn([&] { order += "other "; });
+  for (int i = 0; i < 2; ++i) {
+    done = false;
+    (*loop)->run_until(parked, done);
+    EXPECT_EQ(Fiber::current(), nullptr);
+    EXPECT_EQ(EventLoop::current(), nullptr);
+  }
+  EXPECT_EQ(order, "in other out in out ");
+  ending = true, done = false;
+  (*loop)->run_until(parked, done);
+  EXPECT_EQ((*loop)->fibers_alive(), 0u);
+}
+
 TEST(EventLoop, TimersFireInOrderOfDeadline) {
   std::string order;
   auto start = Clock::now();
