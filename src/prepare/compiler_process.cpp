@@ -18,8 +18,9 @@ using base::ErrorCode;
 
 namespace {
 
-// $CUSP_COMPILE, then beside this program, then the PATH (an empty directory part lets posix_spawnp look there).
-Result<std::string> find_compiler() {
+// What the options name, then $CUSP_COMPILE, then beside this program, then the PATH (an empty directory part lets posix_spawnp look there).
+Result<std::string> find_compiler(const std::string& wanted) {
+  if (!wanted.empty() && access(wanted.c_str(), X_OK) == 0) return wanted;
   if (const char* named = std::getenv("CUSP_COMPILE"); named && *named) {
     if (access(named, X_OK) == 0) return named;
     return base::fail(
@@ -39,7 +40,7 @@ Result<std::string> find_compiler() {
 } // namespace
 
 Result<std::unique_ptr<CompilerProcess>> CompilerProcess::start(const PrepareOptions& options) {
-  std::string path = CUSP_TRY(find_compiler());
+  std::string path = CUSP_TRY(find_compiler(options.compiler));
   int in[2], out[2];
   if (pipe2(in, O_CLOEXEC) != 0) return base::fail_errno("make", "a pipe", errno);
   base::UniqueFd in_read(in[0]), in_write(in[1]);

@@ -35,23 +35,27 @@ std::string host_features() {
   return text;
 }
 
+std::string store_of(const PrepareOptions& options) {
+  return options.store.empty() ? store_directory() : options.store;
+}
+
 StoreKey store_key(const std::string& content_hash, const PrepareOptions& options) {
   std::string settings = artifact::settings_text(options);
   return {
+      store_of(options),
       hash_text(fmt::format("{} {} {:x} {:x} {}", content_hash, settings, abi::abi_hash(), artifact::compiler_build(),
                             options.target_cpu == "native" ? host_features() : options.target_cpu)),
       content_hash, settings};
 }
 
-std::string index_path(const struct stat& file) {
-  return fmt::format("{}/index/{:x}-{:x}-{:x}-{:x}.{:x}-{:x}.{:x}", store_directory(), file.st_dev, file.st_ino,
-                     file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_ctim.tv_sec,
-                     file.st_ctim.tv_nsec);
+std::string index_path(const std::string& store, const struct stat& file) {
+  return fmt::format("{}/index/{:x}-{:x}-{:x}-{:x}.{:x}-{:x}.{:x}", store, file.st_dev, file.st_ino, file.st_size,
+                     file.st_mtim.tv_sec, file.st_mtim.tv_nsec, file.st_ctim.tv_sec, file.st_ctim.tv_nsec);
 }
 
 // The content hash that an earlier start found for this very file; empty when there is none.
-std::string remembered_hash(const struct stat& file) {
-  std::ifstream in(index_path(file));
+std::string remembered_hash(const std::string& store, const struct stat& file) {
+  std::ifstream in(index_path(store, file));
   std::string text;
   in >> text;
   return text.size() == 64 ? text : std::string();
@@ -91,13 +95,14 @@ Result<void> check_wasm(const Input& input) {
 } // namespace
 
 Result<StoreKey> key_of(Input& input, const PrepareOptions& options) {
-  std::string hash = S_ISREG(input.status.st_mode) ? remembered_hash(input.status) : std::string();
+  std::string store = store_of(options);
+  std::string hash = S_ISREG(input.status.st_mode) ? remembered_hash(store, input.status) : std::string();
   if (hash.empty()) {
     input.bytes = CUSP_TRY(read_file(input.path));
     CUSP_TRY(check_wasm(input));
     hash = artifact::to_hex(artifact::sha256(input.bytes));
-    std::string index = index_path(input.status);
-    make_directories(store_directory() + "/index");
+    std::string index = index_path(store, input.status);
+    make_directories(store + "/index");
     (void)write_file(index, std::span(reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()), 0400);
   }
   return store_key(hash, options);
@@ -110,14 +115,22 @@ Result<std::vector<std::uint8_t>> compile_input(Input& input, const PrepareOptio
   return compiler->compile_bytes(input.bytes);
 }
 
-Result<std::shared_ptr<const Artifact>> prepare_input(Input& input, const PrepareOptions& options) {
-  if (input.is_artifact) return Artifact::open(input.path, Artifact::Verify::Full);
-  if (options.no_cache) return artifact_from_bytes(CUSP_TRY(compile_input(input, options)), input.path);
-  StoreKey key = CUSP_TRY(key_of(input, options));
+namespace {
+
+Result<std::shared_ptr<const Artifact>> prepare_keyed(Input& input, const StoreKey& key,
+                                                      const PrepareOptions& options) {
   if (auto found = take_from_store(key)) return found;
   std::vector<std::uint8_t> bytes = CUSP_TRY(compile_input(input, options));
   if (auto kept = put_into_store(key, bytes)) return kept;
   return artifact_from_bytes(bytes, input.path); // a store that cannot be written is no reason not to run
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Artifact>> prepare_input(Input& input, const PrepareOptions& options) {
+  if (input.is_artifact) return Artifact::open(input.path, Artifact::Verify::Full);
+  if (options.no_cache) return artifact_from_bytes(CUSP_TRY(compile_input(input, options)), input.path);
+  return prepare_keyed(input, CUSP_TRY(key_of(input, options)), options);
 }
 
 Result<std::vector<std::uint8_t>> read_file(const std::string& path) {
@@ -178,6 +191,19 @@ Result<std::shared_ptr<const Artifact>> prepare_file(const std::string& path, co
   if (!input) return std::unexpected(std::move(input).error());
   auto artifact = prepare_input(*input, options);
   if (!artifact) return std::unexpected(named(std::move(artifact).error(), path));
+  return artifact;
+}
+
+Result<std::shared_ptr<const Artifact>> prepare_bytes(std::span<const std::uint8_t> wasm, const std::string& name,
+                                                      const PrepareOptions& options) {
+  Input input{.path = name, .status = {}, .bytes = {wasm.begin(), wasm.end()}};
+  auto prepare = [&]() -> Result<std::shared_ptr<const Artifact>> {
+    CUSP_TRY(check_wasm(input));
+    if (options.no_cache) return artifact_from_bytes(CUSP_TRY(compile_input(input, options)), name);
+    return prepare_keyed(input, store_key(artifact::to_hex(artifact::sha256(input.bytes)), options), options);
+  };
+  auto artifact = prepare();
+  if (!artifact) return std::unexpected(named(std::move(artifact).error(), name));
   return artifact;
 }
 

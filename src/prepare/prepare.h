@@ -23,6 +23,8 @@ using base::Result;
 
 struct PrepareOptions : artifact::CompileRequest {
   bool no_cache = false;
+  std::string store;    // its directory; empty: store_directory()
+  std::string compiler; // the program; empty, or none that can be run: it is looked for
   std::chrono::milliseconds time_limit = std::chrono::hours(1);          // of one compilation, by the clock on the wall
   std::function<void(std::uint32_t done, std::uint32_t total)> progress; // functions; on the calling thread
 };
@@ -30,7 +32,7 @@ struct PrepareOptions : artifact::CompileRequest {
 // A running cusp-compile that serves one request after the other.
 class CompilerProcess {
 public:
-  // Error: NotFound, with where it was looked for: $CUSP_COMPILE, beside the running program, the PATH.
+  // Error: NotFound, with where it was looked for: the options, $CUSP_COMPILE, beside the running program, the PATH.
   static Result<std::unique_ptr<CompilerProcess>> start(const PrepareOptions& options);
   ~CompilerProcess();
   // The artifact's bytes. Error: what the compiler says; Compile when it died; Timeout. After the last two it cannot be used again.
@@ -84,6 +86,9 @@ private:
 
 // A wasm file or an artifact. Error: NotFound, Io, Malformed …; every error names the file.
 Result<std::shared_ptr<const artifact::Artifact>> prepare_file(const std::string& path, const PrepareOptions& options);
+// Wasm in memory, never an artifact. `name` is for messages.
+Result<std::shared_ptr<const artifact::Artifact>> prepare_bytes(std::span<const std::uint8_t> wasm,
+                                                                const std::string& name, const PrepareOptions& options);
 
 struct Prepared {
   std::shared_ptr<const artifact::Artifact> artifact;
@@ -96,7 +101,7 @@ Result<Prepared> prepare_tiers(const std::string& path, const PrepareOptions& op
 
 // The artifact's bytes for a wasm file, compiled now or taken from the store: for `cusp compile`.
 Result<std::vector<std::uint8_t>> compile_file(const std::string& path, const PrepareOptions& options);
-// $XDG_CACHE_HOME/cusp or ~/.cache/cusp.
+// Where the store is unless the options say otherwise: $XDG_CACHE_HOME/cusp or ~/.cache/cusp.
 std::string store_directory();
 
 // An artifact in memory, as a file without a name. `name` is for messages.

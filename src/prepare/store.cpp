@@ -21,10 +21,8 @@ using base::ErrorCode;
 
 namespace {
 
-std::string artifact_path(const StoreKey& key) {
-  return fmt::format("{}/default/{}.cusp", store_directory(), key.name);
-}
-std::string seal_path(const StoreKey& key) { return fmt::format("{}/default/{}.seal", store_directory(), key.name); }
+std::string artifact_path(const StoreKey& key) { return fmt::format("{}/default/{}.cusp", key.directory, key.name); }
+std::string seal_path(const StoreKey& key) { return fmt::format("{}/default/{}.seal", key.directory, key.name); }
 
 // Changes with every write to the file, and with every other file in its place.
 std::string seal_text(const struct stat& file) {
@@ -78,7 +76,7 @@ Result<std::shared_ptr<const Artifact>> take_from_store(const StoreKey& key) {
 }
 
 Result<std::shared_ptr<const Artifact>> put_into_store(const StoreKey& key, std::span<const std::uint8_t> bytes) {
-  make_directories(store_directory() + "/default");
+  make_directories(key.directory + "/default");
   CUSP_TRY(write_file(artifact_path(key), bytes, 0400));
   return open_stored(key); // verified as a whole, once, and sealed
 }

@@ -12,6 +12,7 @@
 namespace cusp::prepare {
 
 struct StoreKey {
+  std::string directory; // of the store
   std::string name;
   std::string module_hash, settings; // what the artifact must say of itself
 };

@@ -251,5 +251,36 @@ TEST_F(Compiler, GivesTheSameBytesForTheSameModule) {
   EXPECT_EQ(*first, *second);
 }
 
+TEST_F(Prepare, OptionsNameTheStoreAndTheCompiler) {
+  options_.store = (folder_ / "own").string();
+  ASSERT_TRUE(prepare());
+  EXPECT_TRUE(stored().empty());
+  EXPECT_FALSE(fs::is_empty(folder_ / "own" / "default"));
+  forbid_compiling();
+  EXPECT_TRUE(prepare());
+  options_.store.clear();
+  EXPECT_FALSE(prepare());
+  const fs::path script = folder_ / "compiler";
+  std::ofstream(script) << "#!/bin/sh\nexit 9\n";
+  chmod(script.c_str(), 0700);
+  options_.compiler = script.string();
+  auto failed = prepare();
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("exit code 9"));
+}
+
+TEST_F(Prepare, BytesAreCompiledOnceAndAreNeverAnArtifact) {
+  const Bytes module = module_that_returns(9);
+  ASSERT_TRUE(prepare::prepare_bytes(module, "bytes", options_));
+  forbid_compiling();
+  auto again = prepare::prepare_bytes(module, "bytes", options_);
+  ASSERT_TRUE(again) << again.error().to_string();
+  auto artifact = prepare::prepare_bytes(read(stored().at(0)), "artifact", options_);
+  ASSERT_FALSE(artifact);
+  EXPECT_EQ(artifact.error().code, ErrorCode::Malformed);
+  EXPECT_EQ(artifact.error().file, "artifact");
+  EXPECT_FALSE(prepare::prepare_bytes({}, "nothing", options_));
+}
+
 } // namespace
 } // namespace cusp::test
