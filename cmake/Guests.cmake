@@ -1,22 +1,26 @@
 # cusp_guest(NAME WORLD SOURCES ...) builds a component from C++ with clang, wasi-libc and wasm-tools: guests/NAME.wasm in the build
-# tree, part of the target `guests`. cusp_core_guest(NAME KIND SOURCES ...) builds a core module.
+# tree, part of the target `guests`; its WIT is the guest kit's, or cusp_guest_of(NAME WIT WORLD SOURCES ...) says whose. cusp_core_guest(NAME KIND SOURCES ...) builds a core module.
 find_program(WASM_TOOLS wasm-tools HINTS ${CMAKE_SOURCE_DIR}/.cache/tools/bin)
 find_program(GUEST_CLANG clang++-22 REQUIRED)
 add_custom_target(guests ALL)
 set(_kit ${CMAKE_SOURCE_DIR}/include)
 
-function(cusp_guest name world)
+function(cusp_guest_of name wit world)
   set(_out ${CMAKE_BINARY_DIR}/guests/${name})
   add_custom_command(OUTPUT ${_out}.wasm
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
     COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti -mexec-model=reactor
       -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--strip-debug -o ${_out}.core.wasm
-    COMMAND ${WASM_TOOLS} component embed ${_kit}/cusp/guest/wit --world ${world} ${_out}.core.wasm -o ${_out}.embed.wasm
+    COMMAND ${WASM_TOOLS} component embed ${wit} --world ${world} ${_out}.core.wasm -o ${_out}.embed.wasm
     COMMAND ${WASM_TOOLS} component new ${_out}.embed.wasm -o ${_out}.wasm
-    DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/system.hpp ${_kit}/cusp/guest/wit/world.wit
+    DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/system.hpp ${wit}/world.wit
     VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${_out}.wasm)
   add_dependencies(guests guest_${name})
+endfunction()
+
+function(cusp_guest name world)
+  cusp_guest_of(${name} ${_kit}/cusp/guest/wit ${world} ${ARGN})
 endfunction()
 
 # KIND: bare (its exports are all there is), command (`main`) or reactor (`_initialize` and its exports); the latter two use WASI 0.1.
@@ -50,6 +54,7 @@ endfunction()
 
 if(WASM_TOOLS)
   cusp_text_guest(canon async)
+  cusp_guest_of(embed ${CMAKE_SOURCE_DIR}/tests/embed/guests test:embed/guest ${CMAKE_SOURCE_DIR}/tests/embed/guests/guest.cpp)
   cusp_guest(hello-http cusp:guest/http ${CMAKE_SOURCE_DIR}/examples/hello-http/hello.cpp)
   file(GLOB _guests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/guests/*.cpp)
   foreach(_guest ${_guests})
