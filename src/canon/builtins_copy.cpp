@@ -38,13 +38,13 @@ CopyEnd* end_of(BuiltinCall& call, bool is_future, bool readable) {
 const char* not_idle(const CopyEnd& end) {
   if (end.copying()) return "cannot have concurrent operations active on a future/stream";
   if (end.kind == Waitable::Kind::StreamEnd)
-    return end.readable ? "cannot read from stream after being notified that the writable end dropped; "
-                          "cannot read after being notified that the writable end dropped"
-                        : "cannot write to stream after being notified that the readable end dropped; "
+    return end.readable() ? "cannot read from stream after being notified that the writable end dropped; "
+                            "cannot read after being notified that the writable end dropped"
+                          : "cannot write to stream after being notified that the readable end dropped; "
+                            "cannot write after being notified that the readable end dropped";
+  return end.readable() ? "cannot read from future after previous read succeeded"
+                        : "cannot write to future after previous write succeeded or readable end dropped; "
                           "cannot write after being notified that the readable end dropped";
-  return end.readable ? "cannot read from future after previous read succeeded"
-                      : "cannot write to future after previous write succeeded or readable end dropped; "
-                        "cannot write after being notified that the readable end dropped";
 }
 
 // Spec: BufferGuestImpl.
@@ -53,7 +53,7 @@ bool set_buffer(BuiltinCall& call, CopyEnd& end, std::uint32_t pointer, std::uin
   if (std::optional<ValType> element = end.shared->element(); element && count) {
     const component::TypeTable& types = call.record.owner->code().types();
     std::uint64_t bytes = std::uint64_t{count} * types.size(*element);
-    if (!call.cx.range(pointer, bytes, types.alignment(*element), end.readable ? "read pointer" : "write pointer"))
+    if (!call.cx.range(pointer, bytes, types.alignment(*element), end.readable() ? "read pointer" : "write pointer"))
       return false;
   }
   end.buffer = {};
@@ -74,8 +74,7 @@ void copy(BuiltinCall& call, bool is_future, bool readable) {
   if (end->set() && !is_async) return call.cx.trap(std::string(kSyncInSet));
   if (!set_buffer(call, *end, call.argument(1), is_future ? 1 : call.argument(2))) return;
   end->state = CopyEnd::State::Copying;
-  if (readable) end->shared->read(*end);
-  else end->shared->write(*end);
+  end->shared->copy(*end);
   if (call.scheduler.failed()) return;
   if (!end->has_event()) {
     if (is_async) return call.give(kBlocked);

@@ -100,15 +100,16 @@ public:
   // Drops a resource of the guest's that the host owns: runs its destructor. Error: Trap.
   Result<void> drop(const ResourceType& type, std::uint64_t rep);
 
-  // Drives the guest until it has nothing more to do after its calls have returned, or waits for what cannot come.
-  // Error: Trap; Timeout when the fiber is cancelled.
+  // Drives the guest until it has nothing more to do after its calls have returned, or waits for what cannot come, and until the
+  // fibers of spawn() have ended, or wait for the guest. Error: Trap; Timeout when the fiber is cancelled.
   Result<void> finish();
   // Runs `body` on a fiber that belongs to this use of the instance: it is cancelled at the end of it, and waited for.
   // `body` runs at once until it first suspends. False: there is no memory for its stack, and it is not run.
-  template <class F> bool spawn(F body) {
-    auto shared = std::make_shared<F>(std::move(body));
-    return spawn_fiber([shared] { (*shared)(); });
-  }
+  template <class F> bool spawn(F body) { return spawn_fiber(shared_body(std::move(body)), true); }
+  // The same for what serves the guest and nobody else: when the guest has nothing more to do, neither has this.
+  template <class F> bool attend(F body) { return spawn_fiber(shared_body(std::move(body)), false); }
+  // Waits until the fibers of spawn() have ended, or wait for the guest: what they took from it has come to where it goes.
+  void settle();
 
   // Ends this use: ends its tasks and fibers, drops what its handles hold (host destructors run), puts the slot back.
   // REQUIRES: no call of it under way on this fiber. Error: the instance cannot be used again.
@@ -120,12 +121,20 @@ public:
   void set_max_handles(std::uint32_t handles);
 
   void set_host(void* host) { host_ = host; }
+  // Called with the host's state before a fiber that drives the guest begins to wait for something else. It must not suspend.
+  using BeforeWait = void (*)(void* host);
+  void set_before_wait(BeforeWait function) { before_wait_ = function; }
+  void before_wait() const {
+    if (before_wait_) before_wait_(host_);
+  }
   void* host() const { return host_; }
   runtime::Slot& slot() const { return *slot_; }
   const ComponentCode& code() const { return *code_; }
   const std::shared_ptr<const ComponentCode>& shared_code() const { return code_; }
   // It trapped, and refuses calls until it is reset.
   bool poisoned() const;
+  // Nothing goes on in it: finish() would have nothing to do.
+  bool is_idle() const;
   // Why the last guest function or canonical built-in failed; for contexts that called one.
   const Trap& failure() const;
   void note_guest_trap();
@@ -143,7 +152,11 @@ private:
   Result<void> build(); // slot, records, static steps, seal
   Result<void> run_start(std::uint32_t core_instance);
   void end_use();
-  bool spawn_fiber(std::function<void()> body);
+  template <class F> static std::function<void()> shared_body(F body) {
+    auto shared = std::make_shared<F>(std::move(body));
+    return [shared] { (*shared)(); };
+  }
+  bool spawn_fiber(std::function<void()> body, bool awaited);
   // Entry and exit of a lifted function, shared by both ways to call.
   Result<void> finish_call(LiftLowerContext& cx, SyncTask& task, bool entered);
   bool begin_call(std::uint32_t lift, SyncTask& task);
@@ -159,6 +172,7 @@ private:
   std::shared_ptr<const ComponentCode> code_;
   std::unique_ptr<runtime::Slot> slot_;
   void* host_ = nullptr;
+  BeforeWait before_wait_ = nullptr;
   bool poisoned_ = false;
   std::unique_ptr<State> state_;
 };

@@ -415,9 +415,14 @@ Result<void> ComponentInstance::finish() {
   }
 }
 
-bool ComponentInstance::spawn_fiber(std::function<void()> body) {
+bool ComponentInstance::is_idle() const { return state_->scheduler.is_idle(); }
+
+void ComponentInstance::settle() { state_->scheduler.settle(); }
+
+bool ComponentInstance::spawn_fiber(std::function<void()> body, bool awaited) {
   struct Background final : HostFiber {};
   auto* background = new Background;
+  background->awaited = awaited;
   Scheduler& scheduler = state_->scheduler;
   bool spawned = scheduler.spawn(*background, [&scheduler, background, body = std::move(body)] {
     body();

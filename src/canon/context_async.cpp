@@ -52,7 +52,7 @@ CopyEnd* LiftLowerContext::copy_end(std::uint32_t handle, bool is_future, bool r
   auto kind = is_future ? Waitable::Kind::FutureEnd : Waitable::Kind::StreamEnd;
   if (found->kind == TableEntry::Kind::Waitable && found->waitable->kind == kind) {
     auto* end = static_cast<CopyEnd*>(found->waitable);
-    if (end->readable == readable) return end;
+    if (end->readable() == readable) return end;
   }
   wrong_kind(*this, handle,
              is_future ? (readable ? "readable future end" : "writable future end")

@@ -46,10 +46,7 @@ bool SharedCopy::is_of(const TypeDesc* element) {
 }
 
 void SharedCopy::drop_end() {
-  if (!dropped_) {
-    dropped_ = true;
-    if (pending_) notify_pending(CopyResult::Dropped);
-  }
+  if (!dropped_) set_dropped();
   if (--ends_) return;
   if (scheduler_) scheduler_->detach(*this);
   delete this;
@@ -57,7 +54,12 @@ void SharedCopy::drop_end() {
 
 void SharedCopy::detach() {
   scheduler_ = nullptr;
+  set_dropped();
+}
+
+void SharedCopy::set_dropped() {
   dropped_ = true;
+  dropped_event_.set();
   if (pending_) notify_pending(CopyResult::Dropped);
 }
 
@@ -75,7 +77,7 @@ bool SharedCopy::may_meet(const CopyClient& client) {
   return false;
 }
 
-void SharedCopy::stream_copy(CopyClient& client, bool reads) {
+void SharedCopy::stream_copy(CopyClient& client) {
   if (dropped_) return client.done(CopyResult::Dropped);
   if (!pending_) {
     pending_ = &client;
@@ -85,29 +87,30 @@ void SharedCopy::stream_copy(CopyClient& client, bool reads) {
   CopyBuffer& other = pending_->buffer;
   if (other.remain() > 0) {
     if (std::uint32_t count = std::min(client.buffer.remain(), other.remain())) {
-      if (!(reads ? copy(other, client.buffer, count) : copy(client.buffer, other, count))) return;
+      if (!(client.reads ? move_values(other, client.buffer, count) : move_values(client.buffer, other, count))) return;
       pending_->copied();
     }
     return client.done(CopyResult::Completed);
   }
-  if (!reads && client.buffer.length == 0 && other.length == 0) return client.done(CopyResult::Completed);
+  if (!client.reads && client.buffer.length == 0 && other.length == 0) return client.done(CopyResult::Completed);
   notify_pending(CopyResult::Completed);
   pending_ = &client;
 }
 
-void SharedCopy::future_copy(CopyClient& client, bool reads) {
-  if (dropped_ && !reads) return client.done(CopyResult::Dropped);
+void SharedCopy::future_copy(CopyClient& client) {
+  if (dropped_ && !client.reads) return client.done(CopyResult::Dropped);
   if (!pending_) {
     pending_ = &client;
     return;
   }
   if (!may_meet(client)) return;
-  if (!(reads ? copy(pending_->buffer, client.buffer, 1) : copy(client.buffer, pending_->buffer, 1))) return;
+  CopyBuffer& other = pending_->buffer;
+  if (!(client.reads ? move_values(other, client.buffer, 1) : move_values(client.buffer, other, 1))) return;
   notify_pending(CopyResult::Completed);
   client.done(CopyResult::Completed);
 }
 
-bool SharedCopy::copy(CopyBuffer& from, CopyBuffer& to, std::uint32_t count) {
+bool SharedCopy::move_values(CopyBuffer& from, CopyBuffer& to, std::uint32_t count) {
   bool copied = true;
   if (from.instance && to.instance) {
     copied = copy_between_guests(from, to, count);
@@ -158,8 +161,8 @@ bool SharedCopy::copy_between_guests(CopyBuffer& from, CopyBuffer& to, std::uint
 }
 
 EventCode CopyEnd::event_code() const {
-  if (kind == Kind::StreamEnd) return readable ? EventCode::StreamRead : EventCode::StreamWrite;
-  return readable ? EventCode::FutureRead : EventCode::FutureWrite;
+  if (kind == Kind::StreamEnd) return readable() ? EventCode::StreamRead : EventCode::StreamWrite;
+  return readable() ? EventCode::FutureRead : EventCode::FutureWrite;
 }
 
 Event CopyEnd::deliver() {

@@ -41,6 +41,8 @@ struct CopyBuffer {
 // One side's operation. Spec: OnCopy, OnCopyDone.
 class CopyClient {
 public:
+  explicit CopyClient(bool reads) : reads(reads) {}
+  const bool reads;
   CopyBuffer buffer;
   // Some values were copied; the operation may go on, until its side takes it back (SharedCopy::reset_pending).
   virtual void copied() = 0;
@@ -64,10 +66,12 @@ public:
   bool is_of(const TypeDesc* element);
   std::optional<component::ValType> element() const { return element_; }
   bool dropped() const { return dropped_; }
+  // Set once one end is gone.
+  loop::Event& dropped_event() { return dropped_event_; }
   CopyClient* pending() const { return pending_; }
 
-  void read(CopyClient& client) { is_future ? future_copy(client, true) : stream_copy(client, true); }
-  void write(CopyClient& client) { is_future ? future_copy(client, false) : stream_copy(client, false); }
+  // An operation of one end. REQUIRES: that end has none pending.
+  void copy(CopyClient& client) { is_future ? future_copy(client) : stream_copy(client); }
   void cancel() { notify_pending(CopyResult::Cancelled); }
   void reset_pending() { pending_ = nullptr; }
 
@@ -78,11 +82,12 @@ private:
   // One end is dropped: the other learns of it. Deletes the object with its last end.
   void drop_end();
   ~SharedCopy() = default;
+  void set_dropped();
   void notify_pending(CopyResult result);
-  void stream_copy(CopyClient& client, bool reads);
-  void future_copy(CopyClient& client, bool reads);
+  void stream_copy(CopyClient& client);
+  void future_copy(CopyClient& client);
   bool may_meet(const CopyClient& client);
-  bool copy(CopyBuffer& from, CopyBuffer& to, std::uint32_t count);
+  bool move_values(CopyBuffer& from, CopyBuffer& to, std::uint32_t count);
   bool copy_between_guests(CopyBuffer& from, CopyBuffer& to, std::uint32_t count);
 
   Scheduler* scheduler_;
@@ -90,6 +95,7 @@ private:
   const TypeDesc* desc_ = nullptr; // made by the host: what its values are
   bool element_known_ = false;
   bool dropped_ = false;
+  loop::Event dropped_event_;
   std::uint32_t ends_ = 2;
   CopyClient* pending_ = nullptr;
 };
@@ -119,7 +125,7 @@ class CopyEnd final : public Waitable, public CopyClient {
 public:
   enum class State : std::uint8_t { Idle, Copying, CancellingCopy, Done };
   CopyEnd(SharedEnd end, bool readable)
-      : Waitable(end->is_future ? Kind::FutureEnd : Kind::StreamEnd), readable(readable), shared(std::move(end)) {}
+      : Waitable(end->is_future ? Kind::FutureEnd : Kind::StreamEnd), CopyClient(readable), shared(std::move(end)) {}
   ~CopyEnd() override {
     if (shared && shared->pending() == this) shared->reset_pending();
   }
@@ -135,7 +141,7 @@ public:
     set_event();
   }
 
-  const bool readable;
+  bool readable() const { return reads; }
   State state = State::Idle;
   SharedEnd shared; // empty: passed on
 

@@ -65,6 +65,8 @@ public:
   explicit operator bool() const { return static_cast<bool>(end_); }
   // Whether the other end is known to be gone.
   bool is_closed() const { return !end_ || end_->dropped(); }
+  // Set once it is. REQUIRES: not closed here.
+  loop::Event& closed_event() { return end_->dropped_event(); }
   // Lets go of it: the other end learns that this one is gone.
   void close() {
     counted(false);
@@ -78,11 +80,16 @@ public:
 
 protected:
   // One operation: suspends until some values (one at least) are read, or all are written, or the other end is gone: fewer, or 0.
-  // Error: Trap when the guest trapped, or cannot go on; Timeout when the fiber was cancelled or the instance's deadline came.
+  // Error: Trap when the guest trapped, or cannot go on; Timeout when the fiber was cancelled or the instance's deadline came;
+  // InvalidArgument when another fiber is at it with this end.
   // REQUIRES: on a fiber.
   base::Result<std::uint32_t> transfer(bool reads, void* values, const ElementOps* ops, std::size_t count);
+  base::Result<std::uint32_t> wait_for_peer(bool reads);
 
 private:
+  struct Operation;
+  // False: the instance is done with.
+  base::Result<bool> run(Operation& operation);
   void counted(bool add);
   SharedEnd end_;
 };
@@ -94,6 +101,9 @@ public:
   base::Result<std::uint32_t> read(std::span<T> into) {
     return transfer(true, into.data(), detail::Element<T>::ops(), into.size());
   }
+  // Suspends until somebody writes: how many values are offered. 0: the stream has ended. What is not read then stays with the writer. A
+  // writer that only asks whether there is a reader counts as one that offers as many as there can be.
+  base::Result<std::uint32_t> offered() { return wait_for_peer(true); }
 };
 
 template <class T> class StreamWriter : public HostEnd {
@@ -108,6 +118,9 @@ public:
   {
     return transfer(false, const_cast<T*>(values.data()), detail::Element<T>::ops(), values.size());
   }
+  // Suspends until somebody reads: how many values there is room for. 0: nobody reads any more. Whoever makes no more than that
+  // loses nothing when the reader goes. A reader that only asks whether there is something counts as one with room for all.
+  base::Result<std::uint32_t> wanted() { return wait_for_peer(false); }
 };
 
 template <class T> class Future : public HostEnd {

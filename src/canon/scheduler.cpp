@@ -218,6 +218,7 @@ bool Scheduler::return_value(AsyncTask& task, LiftLowerContext& cx, const abi::V
   if (task.caller->failure()) return fail(*task.caller->failure()), false;
   task.state = Task::State::Resolved;
   task.caller = nullptr;
+  returned_ = true;
   return true;
 }
 
@@ -365,12 +366,17 @@ bool Scheduler::run_one() {
 
 Scheduler::Drive Scheduler::drive_until(bool (*done)(const void*), const void* what, std::uint32_t own) {
   loop::Fiber* self = loop::Fiber::current();
-  own += own_fibers();
+  const HostFiber* host = own_fiber();
+  if (host) ++own;
   for (;;) {
     if (ending_) return Drive::Ending;
     if (failed_) return Drive::Failed; // a trap after the result counts as well
     if (done(what)) return Drive::Done;
     if (self->cancelled()) return Drive::Cancelled;
+    if (std::exchange(returned_, false) && waiters_) { // to whoever has its result now
+      loop::Fiber::yield();
+      continue;
+    }
     if (!holder_) {
       holder_ = self;
       bool ran = run_one();
@@ -378,18 +384,23 @@ Scheduler::Drive Scheduler::drive_until(bool (*done)(const void*), const void* w
       if (ran) continue;
       if (expected_ + host_count_ <= waiting_outside_ + own) return Drive::Deadlock;
     }
-    if (!wait_for_change(own)) return self->cancelled() ? Drive::Cancelled : Drive::TimedOut;
+    component_.before_wait();
+    if (!wait_for_change(own, host && host->awaited)) return self->cancelled() ? Drive::Cancelled : Drive::TimedOut;
   }
 }
 
-bool Scheduler::wait_for_change(std::uint32_t own) {
+bool Scheduler::wait_for_change(std::uint32_t own, bool awaited) {
   Waiter waiter;
-  waiter.own = own;
+  waiter.own = own, waiter.awaited = awaited;
   waiter.next = waiters_;
   waiters_ = &waiter;
   waiting_outside_ += own;
+  if (awaited && ++awaited_waiting_ == awaited_) // whoever waits for no more than that
+    for (Waiter* other = waiter.next; other; other = other->next)
+      if (!other->own) other->changed.set();
   bool changed = waiter.changed.wait(component_.slot().deadline());
   waiting_outside_ -= waiter.own;
+  if (waiter.awaited) --awaited_waiting_;
   Waiter** at = &waiters_;
   while (*at != &waiter) at = &(*at)->next;
   *at = waiter.next;
@@ -399,8 +410,9 @@ bool Scheduler::wait_for_change(std::uint32_t own) {
 
 bool Scheduler::wait_to_hold() {
   loop::Fiber* self = loop::Fiber::current();
+  const HostFiber* host = own_fiber();
   while (holder_ && !ending_)
-    if (!wait_for_change(own_fibers())) break;
+    if (!wait_for_change(host ? 1 : 0, host && host->awaited)) break;
   if (holder_ || ending_) return false;
   holder_ = self;
   return true;
@@ -410,8 +422,18 @@ void Scheduler::notify() {
   for (Waiter* waiter = waiters_; waiter; waiter = waiter->next) {
     waiter->changed.set();
     waiting_outside_ -= std::exchange(waiter->own, 0); // it may bring progress itself now
+    if (std::exchange(waiter->awaited, false)) --awaited_waiting_;
   }
   if (ending_) quiet_.set();
+}
+
+// The guest stands still meanwhile: who would drive it waits as well.
+void Scheduler::settle() {
+  bool held = held_here();
+  if (!held && !hold()) return;
+  while (!is_settled() && !ending_)
+    if (!wait_for_change(0, false)) break;
+  if (!held) let_go();
 }
 
 // --- host fibers
@@ -423,6 +445,7 @@ bool Scheduler::spawn(HostFiber& host, std::function<void()> body) {
   host.fiber->local = self->local;
   host_fibers_.push_back(&host);
   ++host_count_;
+  if (host.awaited) ++awaited_;
   self->loop().run_first(host.fiber);
   return true;
 }
@@ -431,16 +454,17 @@ void Scheduler::host_fiber_ended(HostFiber& host) {
   host_fibers_.remove(&host);
   completions_.remove(&host);
   --host_count_;
+  if (host.awaited) --awaited_;
   host.fiber = nullptr;
   quiet_.set();
   notify();
 }
 
-std::uint32_t Scheduler::own_fibers() const {
+HostFiber* Scheduler::own_fiber() const {
   loop::Fiber* self = loop::Fiber::current();
-  for (HostFiber* host = host_fibers_.first(); host; host = host_fibers_.next(host))
-    if (host->fiber == self) return 1;
-  return 0;
+  HostFiber* host = host_fibers_.first();
+  while (host && host->fiber != self) host = host_fibers_.next(host);
+  return host;
 }
 
 // Host fibers first, for they hold on to the guest; then the threads, by unwinding their stacks; then what others hold.

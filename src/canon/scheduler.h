@@ -22,6 +22,7 @@ inline constexpr std::string_view kDeadlock = "deadlock detected: event loop can
 struct HostFiber {
   loop::Fiber* fiber = nullptr;
   ListLink<HostFiber> alive, completed;
+  bool awaited = false; // the guest's work is not done before it has ended, or waits for the guest
   // Its result is handed to the guest: called by whoever holds the instance.
   virtual void complete() {}
 
@@ -120,14 +121,17 @@ public:
     notify();
   }
   bool is_ending() const { return ending_; }
+  // Waits until all fibers that are awaited wait for the guest. REQUIRES: on a fiber.
+  void settle();
+  bool is_settled() const { return awaited_ == awaited_waiting_; }
   // Somebody who waits outside should look again.
   void notify();
 
   // Runs `body` on a fiber of its own, at once, until it suspends; `host` is known to the instance until `body` ends.
   // False: no memory for its stack.
   bool spawn(HostFiber& host, std::function<void()> body);
-  // How many host fibers the running fiber is of this instance (none or one).
-  std::uint32_t own_fibers() const;
+  // What the running fiber is to this instance; null for one from outside.
+  HostFiber* own_fiber() const;
   void host_fiber_ended(HostFiber& host);
   void queue_completion(HostFiber& host) {
     completions_.push_back(&host);
@@ -141,20 +145,21 @@ public:
   // Ends all threads and host fibers; the trap, if any, stays. REQUIRES: not held here; on a fiber unless nothing is left to end.
   void end_all();
   bool needs_ending() const { return !threads_.empty() || host_count_ || waiters_ || !attachments_.empty(); }
-  // No thread has anything to do any more, and no host function.
-  bool is_idle() const { return threads_.empty() && !host_count_; }
+  // No thread has anything to do any more, and no fiber that is awaited.
+  bool is_idle() const { return threads_.empty() && is_settled(); }
   // REQUIRES: nothing is left to end.
   void forget_trap() { failed_ = false, trap_ = {}; }
 
 private:
   struct Waiter {
     loop::Event changed;
-    std::uint32_t own = 0; // until it is told to look again
+    std::uint32_t own = 0; // both until it is told to look again
+    bool awaited = false;
     Waiter* next = nullptr;
   };
   static bool is_over(const Wait& wait, const Thread& thread);
   bool wait_to_hold();
-  bool wait_for_change(std::uint32_t own);
+  bool wait_for_change(std::uint32_t own, bool awaited);
   bool run_one();
   Thread* candidate(const SyncTask& scope) const;
   void start_waiting(Thread& thread, Wait wait);
@@ -187,8 +192,10 @@ private:
   LinkedList<HostFiber, &HostFiber::completed> completions_;
   LinkedList<Attachment, &Attachment::attached> attachments_;
   std::uint32_t host_count_ = 0, expected_ = 0, waiting_outside_ = 0, turns_ = 0;
+  std::uint32_t awaited_ = 0, awaited_waiting_ = 0;
   loop::Event quiet_; // end_all() waits for others to leave
   bool failed_ = false, ending_ = false;
+  bool returned_ = false; // a task has, since anybody looked
   Trap trap_;
 };
 

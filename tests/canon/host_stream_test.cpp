@@ -111,6 +111,86 @@ TEST_F(AsyncGuest, EndsTheWaitOfACancelledReader) {
   });
 }
 
+TEST_F(AsyncGuest, RefusesASecondReadAtATime) {
+  with_instance([&](ComponentInstance& instance) {
+    auto pair = make_stream<std::uint8_t>(instance);
+    std::uint8_t first_room = 0, second_room = 0;
+    loop::Event ended;
+    loop::Fiber::current()->loop().spawn([&] {
+      auto got = pair.stream.read(std::span<std::uint8_t>(&first_room, 1));
+      EXPECT_TRUE(got && *got == 1);
+      ended.set();
+    });
+    loop::Fiber::yield();
+    auto second = pair.stream.read(std::span<std::uint8_t>(&second_room, 1));
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, base::ErrorCode::InvalidArgument);
+    std::uint8_t byte = 9;
+    EXPECT_TRUE(pair.writer.write(std::span<std::uint8_t>(&byte, 1)));
+    ended.wait();
+    EXPECT_EQ(first_room, 9);
+  });
+}
+
+TEST_F(AsyncGuest, TellsWhatIsWantedAndWhatIsOffered) {
+  with_instance([&](ComponentInstance& instance) {
+    auto pair = make_stream<std::uint8_t>(instance);
+    auto& loop = loop::Fiber::current()->loop();
+    std::uint8_t room[5];
+    loop::Event read, written;
+    loop.spawn([&] {
+      auto got = pair.stream.read(room);
+      EXPECT_TRUE(got && *got == 3);
+      read.set();
+    });
+    auto wanted = pair.writer.wanted(); // before anybody reads, and without giving anything
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(*wanted, 5u);
+    std::uint8_t bytes[] = {1, 2, 3};
+    EXPECT_TRUE(pair.writer.write(std::span<const std::uint8_t>(bytes)));
+    read.wait();
+    loop.spawn([&] {
+      auto gave = pair.writer.write(std::span<const std::uint8_t>(bytes));
+      EXPECT_TRUE(gave && *gave == 0); // what was only offered is still the writer's
+      written.set();
+    });
+    auto offered = pair.stream.offered();
+    ASSERT_TRUE(offered);
+    EXPECT_EQ(*offered, 3u);
+    pair.stream.close();
+    written.wait();
+    auto nobody = pair.writer.wanted();
+    ASSERT_TRUE(nobody);
+    EXPECT_EQ(*nobody, 0u);
+  });
+}
+
+TEST_F(AsyncGuest, WaitsForFibersThatWorkAndNotForThoseThatAttend) {
+  with_instance([&](ComponentInstance& instance) {
+    bool worked = false, attended = false;
+    auto pair = make_stream<std::uint8_t>(instance);
+    ASSERT_TRUE(instance.spawn([&] {
+      loop::Fiber::current()->loop().sleep_until(loop::Clock::now() + std::chrono::milliseconds(5));
+      worked = true;
+      std::uint8_t room[1];
+      (void)pair.stream.read(room); // the guest's turn, which will not come
+    }));
+    ASSERT_TRUE(instance.attend([&] {
+      loop::Fiber::current()->loop().sleep_until(loop::kNever);
+      attended = true;
+    }));
+    EXPECT_FALSE(instance.is_idle());
+    instance.settle();
+    EXPECT_TRUE(worked);
+    EXPECT_FALSE(attended);
+    EXPECT_TRUE(instance.is_idle());
+    EXPECT_TRUE(instance.finish());
+    EXPECT_FALSE(attended);
+    ASSERT_TRUE(instance.reset());
+    EXPECT_TRUE(attended); // it was cancelled
+  });
+}
+
 TEST_F(AsyncGuest, MeetsItselfInAStream) {
   with_instance([&](ComponentInstance& instance) {
     auto pair = make_stream<std::string>(instance);
