@@ -7,7 +7,7 @@
 namespace cusp::app {
 
 namespace {
-constexpr const char* kRun = "wasi:cli/run@0.2.12";
+constexpr const char* kRuns[] = {"wasi:cli/run@0.3.0", "wasi:cli/run@0.2.12"};
 using RunSignature = std::expected<void, std::monostate>();
 } // namespace
 
@@ -47,14 +47,17 @@ Result<CommandOutcome> run_on_instance(std::shared_ptr<const canon::ComponentCod
 
 Result<CommandOutcome> run_command(std::shared_ptr<const runtime::Code> code, const CommandOptions& options) {
   auto linked = CUSP_TRY(link_with_wasi(std::move(code), options.link));
-  if (!linked->has_export(kRun, "run"))
-    return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:cli/run; `cusp serve` serves HTTP "
-                                                 "handlers, `--invoke` calls other functions");
-  auto run = CUSP_TRY(linked->find_export<RunSignature>(kRun, "run"));
-  return run_on_instance(linked, options, [run](canon::ComponentInstance& instance) -> Result<int> {
-    auto result = CUSP_TRY(instance.call(run));
-    return result ? 0 : 1;
-  });
+  for (const char* interface : kRuns) {
+    if (!linked->has_export(interface, "run")) continue;
+    auto run = CUSP_TRY(linked->find_export<RunSignature>(interface, "run"));
+    return run_on_instance(linked, options, [run](canon::ComponentInstance& instance) -> Result<int> {
+      auto result = CUSP_TRY(instance.call(run));
+      instance.settle(); // the command is over; what it has written comes out
+      return result ? 0 : 1;
+    });
+  }
+  return base::fail(base::ErrorCode::NotFound, "the component does not export wasi:cli/run; `cusp serve` serves HTTP "
+                                               "handlers, `--invoke` calls other functions");
 }
 
 } // namespace cusp::app

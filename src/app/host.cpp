@@ -12,6 +12,8 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
   config->file_io = file_io;
   config->outgoing_http = grants.outgoing_http;
   config->network = grants.network;
+  if (grants.max_random_bytes) config->max_random_bytes = *grants.max_random_bytes;
+  config->initial_cwd = grants.initial_cwd;
   for (const DirectoryGrant& grant : grants.directories) {
     auto directory = CUSP_TRY(wasi::Descriptor::open_root(grant.host_path));
     config->preopens.push_back({std::move(directory), grant.guest_path, grant.writable});

@@ -27,7 +27,9 @@ struct Grants {
   std::vector<DirectoryGrant> directories;
   std::vector<std::string> listeners; // "host:port": TCP sockets for core modules (WASI 0.1) to accept from
   bool outgoing_http = true;
-  wasi::NetworkPolicy network; // for sockets; nothing if not told
+  wasi::NetworkPolicy network;                   // for sockets; nothing if not told
+  std::optional<std::uint64_t> max_random_bytes; // of one call
+  std::optional<std::string> initial_cwd;
 };
 
 // Opens the directories and sockets. Error: Io, InvalidArgument, which name the directory or address.

@@ -16,16 +16,18 @@ namespace cusp::app {
 
 namespace {
 
-constexpr const char* kHandler = "wasi:http/incoming-handler@0.2.12";
-
 Result<std::shared_ptr<const Program>> make_program(std::shared_ptr<const runtime::Code> code,
                                                     const ServeOptions& options) {
   auto program = std::make_shared<Program>();
   program->code = CUSP_TRY(link_with_wasi(std::move(code), options.link));
-  if (!program->code->has_export(kHandler, "handle"))
-    return base::fail(base::ErrorCode::NotFound,
-                      "the component does not export wasi:http/incoming-handler; `cusp run` runs commands");
-  program->handle = CUSP_TRY(program->code->find_export<Program::Handle>(kHandler, "handle"));
+  const canon::ComponentCode& component = *program->code;
+  if (component.has_export(wasi::kHandler, "handle"))
+    program->handler = CUSP_TRY(component.find_export<wasi::Handle>(wasi::kHandler, "handle"));
+  else if (component.has_export(wasi::kIncomingHandler, "handle"))
+    program->handler = CUSP_TRY(component.find_export<wasi::IncomingHandle>(wasi::kIncomingHandler, "handle"));
+  else
+    return base::fail(base::ErrorCode::NotFound, "the component exports neither wasi:http/handler (0.3) nor "
+                                                 "wasi:http/incoming-handler (0.2); `cusp run` runs commands");
   return program;
 }
 

@@ -1,4 +1,4 @@
-// The application host: serves a component that exports wasi:http/incoming-handler, a fresh instance for every request.
+// The application host: serves a component that exports an HTTP handler of WASI 0.2 or 0.3, a fresh instance for every request.
 // One event loop per worker thread, each with its own listener (SO_REUSEPORT), instances and counters; nothing is shared on a request.
 // The calling thread takes signals, serves the admin page and drains.
 #pragma once
@@ -29,6 +29,8 @@ struct ServeOptions {
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
   // Instances that nobody has needed for so long are let go of, but for one per worker.
   std::chrono::nanoseconds idle_instances = std::chrono::seconds(10);
+  // Of a 0.3 handler: how many requests one instance answers, and how many at a time.
+  std::uint32_t instance_reuse = 1, instance_concurrency = 1;
   std::uint32_t max_concurrency = 0;      // requests at a time, all workers together; beyond: 503. 0: 4096 per worker
   LogFormat access_log = LogFormat::None; // a line per request on standard output
   Sandbox sandbox = Sandbox::Auto;

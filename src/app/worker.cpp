@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "app/guest_log.h"
+#include "app/handler_use.h"
 #include "wasi/http/server_exchange.h"
 
 namespace cusp::app {
@@ -27,6 +28,18 @@ void answer_text(http::ResponseWriter& response, std::uint16_t status, std::stri
 
 } // namespace
 
+struct Worker::Generation {
+  Generation(Worker& worker, std::shared_ptr<const Program> of)
+      : program(std::move(of)), pool(program->code, worker.max_instances_),
+        uses(worker.service_, worker.log_, *worker.loop_) {}
+  std::shared_ptr<const Program> program;
+  canon::InstancePool pool;
+  HandlerUses uses;           // of a 0.3 handler
+  std::uint32_t requests = 0; // that are being answered
+};
+
+Worker::Worker(const Service& service, unsigned index, unsigned count)
+    : service_(service), index_(index), count_(count) {}
 Worker::~Worker() = default;
 
 Result<std::uint16_t> Worker::listen(const std::string& address, bool exclusive,
@@ -37,7 +50,7 @@ Result<std::uint16_t> Worker::listen(const std::string& address, bool exclusive,
   server_ = CUSP_TRY(http::Server::listen(address, *this, options));
   loop_ = CUSP_TRY(loop::EventLoop::create(service_.blocking));
   max_instances_ = options.max_in_flight + 1;
-  current_ = std::make_unique<Generation>(std::move(program), max_instances_);
+  current_ = std::make_unique<Generation>(*this, std::move(program));
   return server_->port();
 }
 
@@ -76,6 +89,8 @@ void Worker::run(std::promise<Result<void>> ready) {
       loop_->spawn([this] { tick(); });
       draining_.wait();
       server_->drain(drain_deadline_);
+      current_->uses.end_all();
+      for (auto& generation : old_) generation->uses.end_all();
       ending_ = true;
       busy_.set();
       ticked_out_.wait();
@@ -99,7 +114,7 @@ Result<void> Worker::warm_up(Generation& generation) {
 
 void Worker::adopt(std::shared_ptr<const Program> program) {
   if (ending_) return;
-  auto next = std::make_unique<Generation>(std::move(program), max_instances_);
+  auto next = std::make_unique<Generation>(*this, std::move(program));
   if (Result<void> warm = warm_up(*next); !warm)
     return log_.line(observe::LogStream::Err,
                      fmt::format("warning: the optimised code is not used: {}", warm.error().to_string()));
@@ -110,8 +125,10 @@ void Worker::adopt(std::shared_ptr<const Program> program) {
 
 // As trim() does. What is mapped for its code goes with the last worker's.
 void Worker::let_go_of_old() {
-  for (auto& generation : old_)
+  for (auto& generation : old_) {
+    generation->uses.trim(loop::kNever);
     generation->pool.trim(generation->pool.idle() - std::min(kAtOnce, generation->pool.idle()));
+  }
   std::erase_if(old_,
                 [](const auto& generation) { return generation->requests == 0 && generation->pool.alive() == 0; });
 }
@@ -135,12 +152,13 @@ void Worker::tick() {
 
 loop::TimePoint Worker::next_tick() const {
   if (surplus_ != 0) return loop::Clock::now();
-  return current_->pool.idle() > 1 ? next_trim_ : loop::kNever;
+  return current_->pool.idle() > 1 || current_->uses.keeps_any() ? next_trim_ : loop::kNever;
 }
 
 void Worker::trim() {
   canon::InstancePool& pool = current_->pool;
   if (loop::TimePoint now = loop::Clock::now(); now >= next_trim_) {
+    current_->uses.trim(now - service_.options->idle_instances);
     surplus_ = pool.take_unneeded();
     next_trim_ = now + service_.options->idle_instances;
   }
@@ -179,22 +197,19 @@ void Worker::handle(http::Request& request, http::ResponseWriter& response) {
 }
 
 void Worker::answer(Generation& generation, http::Request& request, http::ResponseWriter& response, std::uint64_t id) {
+  const auto* handler = std::get_if<canon::TypedExport<wasi::IncomingHandle>>(&generation.program->handler);
+  if (!handler) return answer_reusable(generation, request, response, id);
   wasi::ServerExchange exchange(request, response, flush_list_);
   GuestStdio stdio(log_, service_.options->access_log, id);
   wasi::Context context;
   context.config = service_.config.get();
   context.stdio = &stdio;
-  context.exchange = &exchange;
+  wasi::Answering answering(context, exchange);
   loop::TimePoint begin = loop::Clock::now();
   if (service_.options->timeout) context.deadline = begin + *service_.options->timeout;
 
   auto lease = generation.pool.acquire(&context);
-  if (!lease) {
-    log_failure(id, context, lease.error(), lease.error().to_string());
-    bool full = lease.error().code == base::ErrorCode::LimitExceeded;
-    return answer_text(response, full ? 503 : 500,
-                       full ? "the server is full; try again\n" : "the application could not be started\n");
-  }
+  if (!lease) return refuse(response, id, lease.error());
   loop::TimePoint acquired = loop::Clock::now();
   metrics_.instantiation.record(since(begin, acquired));
   canon::ComponentInstance& instance = **lease;
@@ -202,18 +217,49 @@ void Worker::answer(Generation& generation, http::Request& request, http::Respon
                                    ? std::optional<std::int64_t>(context.deadline.time_since_epoch().count())
                                    : std::nullopt);
 
-  Result<void> called = instance.call(generation.program->handle, canon::make_own<wasi::IncomingRequest>(exchange),
-                                      canon::make_own<wasi::ResponseOutparam>(exchange));
-  if (!called) log_failure(id, context, called.error(), instance.trap_report());
-  if (!exchange.conclude()) {
-    if (called && exchange.error())
-      log_failure(id, context, {}, "the guest answered with " + wasi::http_error_text(*exchange.error()));
-    else if (called) log_failure(id, context, {}, "the guest returned without an answer");
-    answer_text(response, 500, "the application failed\n");
-  }
+  Result<void> called = wasi::answer(instance, *handler, exchange);
+  conclude(response, exchange, id, context, called, instance);
   loop::TimePoint concluded = loop::Clock::now();
   *lease = {}; // resets the instance
   metrics_.reset.record(since(concluded, loop::Clock::now()));
+}
+
+// A 0.3 handler may go on after its answer, and an instance may have several to give.
+void Worker::answer_reusable(Generation& generation, http::Request& request, http::ResponseWriter& response,
+                             std::uint64_t id) {
+  loop::TimePoint begin = loop::Clock::now();
+  loop::TimePoint deadline = service_.options->timeout ? begin + *service_.options->timeout : loop::kNever;
+  auto begun = generation.uses.begin(generation.pool, id, deadline);
+  if (!begun) return refuse(response, id, begun.error());
+  std::shared_ptr<HandlerUse> use = *std::move(begun);
+  metrics_.instantiation.record(since(begin, loop::Clock::now()));
+  {
+    wasi::ServerExchange exchange(request, response, flush_list_);
+    wasi::Answering answering(use->context, exchange);
+    Result<void> called = wasi::answer(*use->lease, std::get<1>(generation.program->handler), exchange);
+    conclude(response, exchange, id, use->context, called, *use->lease);
+  }
+  loop::TimePoint concluded = loop::Clock::now();
+  generation.uses.end(std::move(use), deadline); // resets the instance, if that was all
+  metrics_.reset.record(since(concluded, loop::Clock::now()));
+}
+
+void Worker::refuse(http::ResponseWriter& response, std::uint64_t id, const base::Error& error) {
+  log_failure(id, {}, error, error.to_string());
+  bool full = error.code == base::ErrorCode::LimitExceeded;
+  answer_text(response, full ? 503 : 500,
+              full ? "the server is full; try again\n" : "the application could not be started\n");
+}
+
+void Worker::conclude(http::ResponseWriter& response, wasi::ServerExchange& exchange, std::uint64_t id,
+                      const wasi::Context& context, const Result<void>& called,
+                      const canon::ComponentInstance& instance) {
+  if (!called) log_failure(id, context, called.error(), instance.trap_report());
+  if (exchange.conclude()) return;
+  if (called && exchange.error())
+    log_failure(id, context, {}, "the guest answered with " + wasi::http_error_text(*exchange.error()));
+  else if (called) log_failure(id, context, {}, "the guest returned without an answer");
+  answer_text(response, 500, "the application failed\n");
 }
 
 void Worker::log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report) {

@@ -4,12 +4,13 @@
 
 #include <future>
 #include <thread>
+#include <variant>
 
 #include "app/serve.h"
 #include "http/server.h"
 #include "observe/log_writer.h"
 #include "observe/metrics.h"
-#include "wasi/http/types.h"
+#include "wasi/http/service.h"
 
 namespace cusp::app {
 
@@ -21,9 +22,8 @@ struct Metrics {
 
 // The component as one compiler made it. All workers may move to another one's; the last to do so unmaps it.
 struct Program {
-  using Handle = void(canon::Own<wasi::IncomingRequest>, canon::Own<wasi::ResponseOutparam>);
   std::shared_ptr<const canon::ComponentCode> code;
-  canon::TypedExport<Handle> handle;
+  std::variant<canon::TypedExport<wasi::IncomingHandle>, canon::TypedExport<wasi::Handle>> handler; // 0.2, 0.3
 };
 
 // What all workers have in common; immutable while they run.
@@ -36,7 +36,7 @@ struct Service {
 
 class Worker final : public http::Handler {
 public:
-  Worker(const Service& service, unsigned index, unsigned count) : service_(service), index_(index), count_(count) {}
+  Worker(const Service& service, unsigned index, unsigned count);
   ~Worker() override;
 
   Result<std::uint16_t> listen(const std::string& address, bool exclusive, std::shared_ptr<const Program> program);
@@ -56,17 +56,16 @@ private:
   void run(std::promise<Result<void>> ready);
   void tick(); // a fiber: what need not happen at once
   loop::TimePoint next_tick() const;
-  struct Generation {
-    Generation(std::shared_ptr<const Program> of, std::uint32_t max_instances)
-        : program(std::move(of)), pool(program->code, max_instances) {}
-    std::shared_ptr<const Program> program;
-    canon::InstancePool pool;
-    std::uint32_t requests = 0; // that are being answered
-  };
+  struct Generation; // a program, and its instances
   Result<void> warm_up(Generation& generation);
   void adopt(std::shared_ptr<const Program> program);
   void let_go_of_old();
   void answer(Generation& generation, http::Request& request, http::ResponseWriter& response, std::uint64_t id);
+  void answer_reusable(Generation& generation, http::Request& request, http::ResponseWriter& response,
+                       std::uint64_t id);
+  void refuse(http::ResponseWriter& response, std::uint64_t id, const base::Error& error);
+  void conclude(http::ResponseWriter& response, wasi::ServerExchange& exchange, std::uint64_t id,
+                const wasi::Context& context, const Result<void>& called, const canon::ComponentInstance& instance);
   void log_failure(std::uint64_t id, const wasi::Context& context, const base::Error& error, std::string report);
   void log_access(const http::Request& request, const http::ResponseWriter& response, std::uint64_t id,
                   std::uint64_t ns);

@@ -103,9 +103,13 @@ Result<void> set_wasi(GuestOptions& options, std::string_view key, std::string_v
   } else if (key == "allow-ip-name-lookup") {
     if (CUSP_TRY(switch_of("-S allow-ip-name-lookup", value))) CUSP_TRY(network.allow("lookup"));
     else network.forbid_lookup();
-  } else if (key != "cli" && key != "common" && key != "network-error-code") {
-    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n), cli, and of --net inherit-network, tcp, "
-                           "udp and allow-ip-name-lookup",
+  } else if (key == "cwd") {
+    options.grants.initial_cwd = std::string(value);
+  } else if (key == "max-random-size") {
+    options.grants.max_random_bytes = CUSP_TRY(parse_size(value));
+  } else if (key != "cli" && key != "common" && key != "p3" && key != "network-error-code") {
+    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n), cwd, max-random-size, cli, and of --net "
+                           "inherit-network, tcp, udp and allow-ip-name-lookup",
                            key));
   }
   return {};
@@ -146,9 +150,10 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   command
-      .add_option("-S,--wasi", arguments.wasi,
-                  "http=n forbids outgoing requests; inherit-network is --net all, of which tcp=n, udp=n and "
-                  "allow-ip-name-lookup=n take a part away")
+      .add_option(
+          "-S,--wasi", arguments.wasi,
+          "http=n forbids outgoing requests; cwd=PATH is where the guest starts; max-random-size=N limits one "
+          "call; inherit-network is --net all, of which tcp=n, udp=n and allow-ip-name-lookup=n take a part away")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
 }

@@ -53,8 +53,9 @@ Result<app::CommandOutcome> invoke(std::shared_ptr<const runtime::Code> code, co
   if (!arguments)
     return base::with_context(std::move(arguments).error(), fmt::format("the arguments of '{}'", call.name));
   return app::run_on_instance(linked, options, [&](canon::ComponentInstance& instance) -> Result<int> {
-    for (const canon::Value& value : CUSP_TRY(instance.call(func, *std::move(arguments))))
-      fmt::print("{}\n", canon::to_wave(value));
+    auto results = CUSP_TRY(instance.call(func, *std::move(arguments)));
+    instance.settle();
+    for (const canon::Value& value : results) fmt::print("{}\n", canon::to_wave(value));
     return 0;
   });
 }

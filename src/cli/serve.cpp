@@ -22,7 +22,7 @@ struct Arguments {
   GuestArguments guest;
   std::string file, address = "127.0.0.1:8080", admin, log_format = "none", drain_timeout = "30s", sandbox = "auto";
   unsigned workers = 0;
-  std::uint32_t max_concurrency = 0;
+  std::uint32_t max_concurrency = 0, reuse = 1, concurrency = 1;
 };
 
 // Also completes what of -W the compiler takes.
@@ -37,6 +37,8 @@ Result<app::ServeOptions> options_of(Arguments& arguments) {
   options.timeout = guest.timeout;
   options.drain_timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.drain_timeout)));
   options.max_concurrency = arguments.max_concurrency;
+  options.instance_reuse = arguments.reuse;
+  options.instance_concurrency = arguments.concurrency;
   options.access_log = arguments.log_format == "json"   ? app::LogFormat::Json
                        : arguments.log_format == "text" ? app::LogFormat::Text
                                                         : app::LogFormat::None;
@@ -53,7 +55,7 @@ Result<int> serve_file(const Arguments& arguments, const app::ServeOptions& opti
       CUSP_TRY(prepare_with_progress(arguments.file, arguments.compile, prepare::Background::WhileHere));
   if (!artifact->meta().plan)
     return base::fail(base::ErrorCode::InvalidArgument,
-                      "this is a core module; `cusp serve` takes components that export wasi:http/incoming-handler");
+                      "this is a core module; `cusp serve` takes components that export an HTTP handler");
   CUSP_TRY(runtime::initialize());
   return app::serve(CUSP_TRY(runtime::Code::load(std::move(artifact))), options, std::move(better));
 }
@@ -78,7 +80,8 @@ void add_serve(CLI::App& app, Chosen& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* serve = app.add_subcommand("serve", "Serve a component over HTTP, a fresh instance for every request");
   serve->footer(
-      "APP exports wasi:http/incoming-handler; it is a wasm file or an artifact of `cusp compile`.\n"
+      "APP exports wasi:http/handler (0.3) or wasi:http/incoming-handler (0.2); it is a wasm file or an artifact of\n"
+      "`cusp compile`.\n"
       "SIGTERM and SIGINT stop accepting, finish what is in flight and end; a second one ends at once.\n"
       "GET /.well-known/cusp/health answers without the guest.\n"
       "A component that the store does not know is served on quickly compiled code; new instances move to the\n"
@@ -99,6 +102,14 @@ void add_serve(CLI::App& app, Chosen& chosen) {
       ->add_option("--max-concurrency", arguments->max_concurrency,
                    "Requests at a time; beyond, 503 (default 4096 per worker)")
       ->type_name("N");
+  serve
+      ->add_option("--reuse", arguments->reuse,
+                   "How many requests one instance of a 0.3 handler answers (default 1: a fresh one for each)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  serve->add_option("--concurrency", arguments->concurrency, "How many of them at a time (default 1)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("M");
   serve
       ->add_option("--drain-timeout", arguments->drain_timeout,
                    "How long requests in flight may go on after SIGTERM (default 30s)")

@@ -197,6 +197,10 @@ ParseResult parse_request_head(std::string_view bytes, Head& head) {
 
 ParseResult parse_response_head(std::string_view bytes, bool answers_head_request, Head& head) {
   reset(head);
+  // What speaks another protocol may never send a line's end.
+  constexpr std::string_view kBegin = "HTTP/1.";
+  std::size_t seen = std::min(bytes.size(), kBegin.size());
+  if (bytes.substr(0, seen) != kBegin.substr(0, seen)) return bad("the status line is not HTTP/1.1");
   Lines lines(bytes);
   std::string_view line;
   switch (lines.next(line)) {
@@ -204,7 +208,7 @@ ParseResult parse_response_head(std::string_view bytes, bool answers_head_reques
   case Lines::Next::Bad: return bad("the status line does not end with CR LF");
   case Lines::Next::Line: break;
   }
-  if (!line.starts_with("HTTP/1.") || line.size() < 12 || line[8] != ' ') return bad("the status line is not HTTP/1.1");
+  if (line.size() < 12 || line[8] != ' ') return bad("the status line is not HTTP/1.1");
   head.minor_version = line[7] != '0';
   std::from_chars(line.data() + 9, line.data() + 12, head.status);
   if (head.status < 100 || head.status > 999) return bad("the status is not a number of three digits");

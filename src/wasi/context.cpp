@@ -6,17 +6,21 @@
 
 namespace cusp::wasi {
 
+void Context::flush() {
+  for (ServerExchange* exchange : exchanges) exchange->flush_now();
+}
+
 std::expected<void, canon::Trap> wait_in(Context& context, std::span<Waitable* const> what) {
   for (Waitable* one : what)
     if (one->ready()) return {};
-  // The guest stops here: what it has answered so far is not kept from the client.
-  if (context.exchange) context.exchange->flush_now();
+  context.flush();
   switch (wait_for_any(what, context.deadline)) {
   case WaitOutcome::Ready: break;
   case WaitOutcome::Deadline:
     return std::unexpected(canon::Trap{"the time limit was reached while the guest waited", abi::Trap::Timeout});
   case WaitOutcome::Forever:
     return std::unexpected(canon::Trap{"the guest waits for something that cannot happen any more"});
+  case WaitOutcome::Cancelled: return canon::cancelled();
   }
   return {};
 }

@@ -34,6 +34,8 @@ struct Config {
   IoMode file_io = IoMode::Pool;
   bool outgoing_http = true;
   NetworkPolicy network;
+  std::uint64_t max_random_bytes = std::uint64_t{64} << 20; // of one call
+  std::optional<std::string> initial_cwd;
 };
 
 // The guest's standard streams. Made when the guest asks for one.
@@ -49,13 +51,31 @@ public:
 struct Context {
   const Config* config = nullptr;
   Stdio* stdio = nullptr;
-  loop::TimePoint deadline = loop::kNever;  // the guest waits no longer than this
-  ServerExchange* exchange = nullptr;       // the HTTP request being answered
-  std::optional<std::uint8_t> exit_code;    // set by wasi:cli/exit and proc_exit, which then trap
-  std::uint64_t insecure_state = 0;         // of random's insecure generator; 0: not seeded
+  loop::TimePoint deadline = loop::kNever; // the guest waits no longer than this
+  std::vector<ServerExchange*> exchanges;  // the HTTP requests being answered
+  std::optional<std::uint8_t> exit_code;   // set by wasi:cli/exit and proc_exit, which then trap
+  std::uint64_t insecure_state = 0;        // of random's insecure generator; 0: not seeded
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> insecure_seed; // once it was asked for
+
   std::vector<ResolvedName> resolved_names; // that the guest has looked up
 
   NetworkAccess network() { return {config->network, resolved_names}; }
+  // The guest stops here: what it has answered so far is not kept from its clients.
+  void flush();
+};
+
+// While an HTTP request is being answered.
+class Answering {
+public:
+  Answering(Context& context, ServerExchange& exchange) : context_(context), exchange_(exchange) {
+    context_.exchanges.push_back(&exchange);
+  }
+  ~Answering() { std::erase(context_.exchanges, &exchange_); }
+  Answering(const Answering&) = delete;
+
+private:
+  Context& context_;
+  ServerExchange& exchange_;
 };
 
 // Suspends until one of them is ready, as long as the context may wait. Otherwise the trap that the guest ends with.

@@ -1,4 +1,4 @@
-// Every interface that this room gives to components, added to a linker. Each of them serves imports of any 0.2.x.
+// Every interface that this room gives to components, added to a linker: each serves imports of any 0.2.x or of any 0.3.x.
 #pragma once
 
 #include "canon/bind.h"

@@ -24,6 +24,7 @@ class Config:
         self.sanitized = args.sanitized
         self.opt_level = str(args.opt_level)
         self.minutes = args.minutes
+        self.only = args.only
         shared = pathlib.Path(os.environ.get("CUSP_SHARED", ROOT.parent / "shared"))
         self.shared = shared if (shared / "guests").is_dir() else None
         self.cache = tempfile.mkdtemp(prefix="cusp-cache-")

@@ -7,7 +7,7 @@ import sys
 
 from harness import Config, Tally
 
-PARTS = ["commands", "wit", "wasi", "network", "serving", "tiers", "faults", "conformance"]
+PARTS = ["commands", "wit", "wasi", "components", "network", "serving", "tiers", "faults", "conformance"]
 
 
 def main():
@@ -18,6 +18,7 @@ def main():
     parser.add_argument("--sanitized", action="store_true", help="the build has sanitizers: be patient, look for their reports")
     parser.add_argument("--opt-level", type=int, default=1, help="of the compiler, for everything served (default: 1)")
     parser.add_argument("--minutes", type=float, default=10, help="how long the part `soak` goes on (default: 10)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="of the part `components`, the cases whose names hold this")
     parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)} (default: all), or soak")
     args = parser.parse_args()
     config, tally = Config(args), Tally()

@@ -62,7 +62,7 @@ TEST_P(Files, HowAFileIsOpenIsKept) {
     EXPECT_EQ(error((*reader)->write(bytes("x"), 0)), FileError::BadDescriptor);
     EXPECT_EQ(error((*reader)->append(bytes("x"))), FileError::BadDescriptor);
     EXPECT_EQ(error((*reader)->set_size(1)), FileError::Invalid);
-    EXPECT_TRUE((*reader)->set_times(NewTimestamp(Datetime{1, 2}), NewTimestamp(Datetime{3, 4})));
+    EXPECT_TRUE((*reader)->set_times(NewTimestamp(timespec{1, 2}), NewTimestamp(timespec{3, 4})));
     EXPECT_EQ((*reader)->status()->st_mtim.tv_sec, 3);
     auto writer = root.open_at(PathFlags::None, "a", OpenFlags::None, DescriptorFlags::Write);
     ASSERT_TRUE(writer);

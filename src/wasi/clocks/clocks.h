@@ -14,6 +14,15 @@ struct Datetime {
 };
 CUSP_RECORD(Datetime, seconds, nanoseconds)
 
+// The same in 0.3, where times before 1970 can be said.
+struct Instant {
+  std::int64_t seconds = 0;
+  std::uint32_t nanoseconds = 0;
+};
+CUSP_RECORD(Instant, seconds, nanoseconds)
+
+inline Instant to_instant(const timespec& time) { return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)}; }
+
 inline Datetime to_datetime(const timespec& time) {
   if (time.tv_sec < 0) return {}; // before 1970 cannot be said
   return {static_cast<std::uint64_t>(time.tv_sec), static_cast<std::uint32_t>(time.tv_nsec)};

@@ -48,7 +48,6 @@ FileResult<Place> resolve_place(int directory, std::string_view path) {
   std::size_t slash = path.rfind('/');
   place.name = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
   if (place.name == "..") return std::unexpected(FileError::NotPermitted);
-  if (place.name == ".") return std::unexpected(FileError::Invalid);
   if (slash == std::string_view::npos) {
     place.parent = directory;
     return place;
@@ -64,8 +63,14 @@ FileResult<Place> resolve_place(int directory, std::string_view path) {
 FileResult<void> expect_directory(const Place& place) {
   struct ::stat stat{};
   if (fstatat(place.parent, place.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) != 0) return last_error();
-  if (!S_ISDIR(stat.st_mode)) return std::unexpected(FileError::NotDirectory);
-  return {};
+  if (S_ISDIR(stat.st_mode)) return {};
+  // The slash asks for what a symbolic link leads to: out of the directory is another answer than not to a directory.
+  if (S_ISLNK(stat.st_mode)) {
+    int fd = open_beneath(place.parent, place.name, O_PATH | O_DIRECTORY, 0, false);
+    if (fd >= 0) close(fd);
+    if (fd == -EPERM) return std::unexpected(FileError::NotPermitted);
+  }
+  return std::unexpected(FileError::NotDirectory);
 }
 
 DescriptorType type_of(mode_t mode) {
@@ -113,8 +118,7 @@ std::pair<timespec, timespec> to_times(const NewTimestamp& access, const NewTime
   auto one = [](const NewTimestamp& time) -> timespec {
     if (time.index() == 0) return {.tv_sec = 0, .tv_nsec = UTIME_OMIT};
     if (time.index() == 1) return {.tv_sec = 0, .tv_nsec = UTIME_NOW};
-    const Datetime& at = std::get<2>(time);
-    return {.tv_sec = static_cast<time_t>(at.seconds), .tv_nsec = static_cast<long>(at.nanoseconds)};
+    return std::get<2>(time);
   };
   return {one(access), one(modification)};
 }

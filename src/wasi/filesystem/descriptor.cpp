@@ -167,7 +167,8 @@ FileResult<std::unique_ptr<Descriptor>> Descriptor::open_at(PathFlags path_flags
   DescriptorFlags granted = DescriptorFlags::None;
   if (read) granted = granted | DescriptorFlags::Read;
   if (write) granted = granted | DescriptorFlags::Write;
-  if (file->is_directory() && writable_) granted = granted | DescriptorFlags::MutateDirectory;
+  if (file->is_directory() && has(flags, DescriptorFlags::MutateDirectory))
+    granted = granted | DescriptorFlags::MutateDirectory;
   return std::make_unique<Descriptor>(std::move(file), granted, writable_, mode_);
 }
 

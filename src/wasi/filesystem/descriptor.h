@@ -80,7 +80,7 @@ struct MetadataHash {
 CUSP_RECORD(MetadataHash, lower, upper)
 
 // no-change, now, timestamp
-using NewTimestamp = std::variant<std::monostate, std::monostate, Datetime>;
+using NewTimestamp = std::variant<std::monostate, std::monostate, timespec>;
 
 // Where work that may block runs: on this thread (a command, where nothing else waits) or on the loop's pool.
 enum class IoMode : std::uint8_t { Direct, Pool };

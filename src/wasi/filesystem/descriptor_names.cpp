@@ -23,6 +23,7 @@ FileResult<void> Descriptor::remove_directory_at(std::string_view path) {
   return run_blocking(mode_, [&]() -> FileResult<void> {
     auto place = resolve_place(file_->fd.get(), path);
     if (!place) return std::unexpected(place.error());
+    if (place->trailing_slash) CUSP_TRY(expect_directory(*place));
     if (unlinkat(place->parent, place->name.c_str(), AT_REMOVEDIR) != 0) return last_error();
     return {};
   });

@@ -1,3 +1,4 @@
+#include "wasi/filesystem/face.h"
 #include "canon/bind.h"
 #include "wasi/context.h"
 #include "wasi/filesystem/descriptor.h"
@@ -19,6 +20,14 @@ template <class T> FileResult<Own<T>> owned(FileResult<std::unique_ptr<T>>&& obj
 template <class Stream, class Behind> FileResult<Own<Stream>> as_stream(FileResult<Ref<Behind>>&& behind) {
   if (!behind) return std::unexpected(behind.error());
   return canon::make_own<Stream>(*std::move(behind));
+}
+
+using NewTime = std::variant<std::monostate, std::monostate, Datetime>;
+NewTimestamp to_new_timestamp(const NewTime& time) {
+  if (time.index() == 0) return NewTimestamp(std::in_place_index<0>);
+  if (time.index() == 1) return NewTimestamp(std::in_place_index<1>);
+  const Datetime& at = std::get<2>(time);
+  return timespec{.tv_sec = static_cast<time_t>(at.seconds), .tv_nsec = static_cast<long>(at.nanoseconds)};
 }
 
 FileResult<std::tuple<GuestBytes, bool>> read(CallContext& cx, Borrow<Descriptor> self, std::uint64_t length,
@@ -61,8 +70,8 @@ void add_descriptor_files(canon::LinkerInstance& types) {
       .func("[method]descriptor.set-size",
             [](Borrow<Descriptor> self, std::uint64_t size) { return self->set_size(size); })
       .func("[method]descriptor.set-times",
-            [](Borrow<Descriptor> self, NewTimestamp access, NewTimestamp modification) {
-              return self->set_times(access, modification);
+            [](Borrow<Descriptor> self, NewTime access, NewTime modification) {
+              return self->set_times(to_new_timestamp(access), to_new_timestamp(modification));
             })
       .func("[method]descriptor.read", &read)
       .func("[method]descriptor.write", [](Borrow<Descriptor> self, std::span<const std::uint8_t> bytes,
@@ -91,8 +100,9 @@ void add_descriptor_names(canon::LinkerInstance& types) {
       .func("[method]descriptor.metadata-hash-at", [](Borrow<Descriptor> self, PathFlags flags,
                                                       std::string path) { return self->metadata_hash_at(flags, path); })
       .func("[method]descriptor.set-times-at",
-            [](Borrow<Descriptor> self, PathFlags flags, std::string path, NewTimestamp access,
-               NewTimestamp modification) { return self->set_times_at(flags, path, access, modification); })
+            [](Borrow<Descriptor> self, PathFlags flags, std::string path, NewTime access, NewTime modification) {
+              return self->set_times_at(flags, path, to_new_timestamp(access), to_new_timestamp(modification));
+            })
       .func("[method]descriptor.readlink-at",
             [](Borrow<Descriptor> self, std::string path) { return self->readlink_at(path); })
       .func("[method]descriptor.symlink-at", [](Borrow<Descriptor> self, std::string target,
@@ -118,9 +128,9 @@ void add_filesystem(canon::Linker& linker) {
       .func("[method]directory-entry-stream.read-directory-entry",
             [](Borrow<DirectoryEntryStream> self) { return self->next(); })
       .func("filesystem-error-code", [](Borrow<IoError> error) { return error->file; });
-  linker.instance("wasi:filesystem/preopens@0.2.12")
-      .resource<Descriptor>("descriptor")
-      .func("get-directories", &get_directories);
+  add_filesystem_3(linker);
+  for (const char* preopens : {"wasi:filesystem/preopens@0.2.12", "wasi:filesystem/preopens@0.3.0"})
+    linker.instance(preopens).resource<Descriptor>("descriptor").func("get-directories", &get_directories);
 }
 
 } // namespace cusp::wasi

@@ -73,9 +73,9 @@ BodySink::~BodySink() {
   if (carrier_) carrier_->detached();
 }
 
-HttpError BodySink::size_error() const {
-  return is_request_ ? http_error<HttpCase::HttpRequestBodySize>(written_)
-                     : http_error<HttpCase::HttpResponseBodySize>(written_);
+HttpError BodySink::size_error(std::uint64_t more) const {
+  return is_request_ ? http_error<HttpCase::HttpRequestBodySize>(written_ + more)
+                     : http_error<HttpCase::HttpResponseBodySize>(written_ + more);
 }
 
 HttpResult<void> BodySink::attach(BodyCarrier& carrier) {

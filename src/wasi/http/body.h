@@ -102,6 +102,8 @@ public:
   bool abandoned() const { return abandoned_; }
   std::optional<std::uint64_t> declared() const { return declared_; }
   std::uint64_t written() const { return written_; }
+  // That what was written, and `more`, is not what was declared.
+  HttpError size_error(std::uint64_t more = 0) const;
   const FieldList* trailers() const { return trailers_.get(); }
 
   bool ready() override;
@@ -113,7 +115,6 @@ public:
 
 private:
   std::size_t room();
-  HttpError size_error() const;
   std::string pending_; // written before there was a carrier
   BodyCarrier* carrier_ = nullptr;
   std::optional<std::uint64_t> declared_;

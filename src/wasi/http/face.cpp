@@ -13,80 +13,6 @@ using canon::Own;
 
 namespace {
 
-using FieldValue = std::span<const std::uint8_t>;
-using HeaderResult = std::expected<void, HeaderError>;
-
-std::string_view as_text(std::span<const std::uint8_t> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-FieldValue as_bytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
-
-HeaderResult outcome(FieldProblem problem) {
-  if (problem == FieldProblem::None) return {};
-  return std::unexpected(header_error(problem));
-}
-
-bool too_large(CallContext& cx, const FieldList& list, std::size_t more) {
-  if (!list.full(more)) return false;
-  cx.trap("fields of more than 128 KiB");
-  return true;
-}
-
-// --- fields
-std::expected<Own<Fields>, HeaderError> from_list(CallContext& cx,
-                                                  std::vector<std::tuple<std::string_view, FieldValue>> entries) {
-  auto fields = canon::make_own<Fields>(make_ref<FieldList>());
-  for (const auto& [name, value] : entries) {
-    if (too_large(cx, fields->list(), name.size() + value.size())) break;
-    FieldProblem problem = fields->append(name, as_text(value));
-    if (problem != FieldProblem::None) return std::unexpected(header_error(problem));
-  }
-  return fields;
-}
-std::vector<FieldValue> get(Borrow<Fields> self, std::string_view name) {
-  std::vector<FieldValue> values;
-  const FieldList& list = self->list();
-  for (std::size_t i = 0; i < list.size(); ++i)
-    if (http::equals_ignoring_case(list.name(i), name)) values.push_back(as_bytes(list.value(i)));
-  return values;
-}
-HeaderResult set(CallContext& cx, Borrow<Fields> self, std::string_view name, std::vector<FieldValue> values) {
-  std::vector<std::string_view> texts;
-  std::size_t size = 0;
-  for (FieldValue value : values) {
-    texts.push_back(as_text(value));
-    size += name.size() + value.size();
-  }
-  if (too_large(cx, self->list(), size)) return {};
-  return outcome(self->set(name, texts));
-}
-HeaderResult append(CallContext& cx, Borrow<Fields> self, std::string_view name, FieldValue value) {
-  if (too_large(cx, self->list(), name.size() + value.size())) return {};
-  return outcome(self->append(name, as_text(value)));
-}
-std::vector<std::tuple<std::string_view, FieldValue>> entries(Borrow<Fields> self) {
-  const FieldList& list = self->list();
-  std::vector<std::tuple<std::string_view, FieldValue>> all;
-  all.reserve(list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) all.emplace_back(list.name(i), as_bytes(list.value(i)));
-  return all;
-}
-
-void add_fields(canon::LinkerInstance& types) {
-  types.resource<Fields>("fields")
-      .func("[constructor]fields", [] { return canon::make_own<Fields>(make_ref<FieldList>()); })
-      .func("[static]fields.from-list", &from_list)
-      .func("[method]fields.get", &get)
-      .func("[method]fields.has",
-            [](Borrow<Fields> self, std::string_view name) { return self->list().find(name).has_value(); })
-      .func("[method]fields.set", &set)
-      .func("[method]fields.delete",
-            [](Borrow<Fields> self, std::string_view name) { return outcome(self->remove(name)); })
-      .func("[method]fields.append", &append)
-      .func("[method]fields.entries", &entries)
-      .func("[method]fields.clone", [](Borrow<Fields> self) { return canon::make_own<Fields>(self->list().copy()); });
-}
-
 // --- what comes in
 void add_incoming_request(canon::LinkerInstance& types) {
   types.resource<IncomingRequest>("incoming-request")
@@ -203,6 +129,7 @@ void add_http(canon::Linker& linker) {
   add_response(types);
   add_outgoing_request(types);
   add_outgoing_handler(linker);
+  add_http_3(linker);
 }
 
 } // namespace cusp::wasi

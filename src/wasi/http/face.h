@@ -1,4 +1,4 @@
-// What the files of wasi:http's 0.2 face share.
+// What the files of wasi:http's faces share.
 #pragma once
 
 #include <variant>
@@ -47,6 +47,42 @@ template <class Text> std::string_view scheme_name(const Scheme<Text>& scheme) {
   return scheme.index() == 0 ? "http" : scheme.index() == 1 ? "https" : std::string_view(std::get<2>(scheme));
 }
 
+// The accessors of a request's parts; R is a RequestTarget.
+template <class R> Method<std::string_view> get_method(canon::Borrow<R> self) {
+  return to_method<std::string_view>(self->method);
+}
+template <class R> Plain set_method(canon::Borrow<R> self, Method<std::string> method) {
+  return self->set_method(method_name(method)) ? Plain() : refused();
+}
+inline std::optional<std::string_view> view(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return *text;
+}
+template <class R> std::optional<std::string_view> get_path(canon::Borrow<R> self) {
+  return view(self->path_with_query);
+}
+template <class R> Plain set_path(canon::Borrow<R> self, std::optional<std::string> path) {
+  return self->set_path_with_query(std::move(path)) ? Plain() : refused();
+}
+template <class R> std::optional<Scheme<std::string_view>> get_scheme(canon::Borrow<R> self) {
+  if (!self->scheme) return std::nullopt;
+  return to_scheme<std::string_view>(*self->scheme);
+}
+template <class R> Plain set_scheme(canon::Borrow<R> self, std::optional<Scheme<std::string>> scheme) {
+  std::optional<std::string_view> name;
+  if (scheme) name = scheme_name(*scheme);
+  return self->set_scheme(name) ? Plain() : refused();
+}
+template <class R> std::optional<std::string_view> get_authority(canon::Borrow<R> self) {
+  return view(self->authority);
+}
+template <class R> Plain set_authority(canon::Borrow<R> self, std::optional<std::string> authority) {
+  return self->set_authority(std::move(authority)) ? Plain() : refused();
+}
+
+void add_fields(canon::LinkerInstance& types);
+void add_fields_3(canon::LinkerInstance& types);
+void add_http_3(canon::Linker& linker);
 void add_outgoing_request(canon::LinkerInstance& types);
 void add_outgoing_handler(canon::Linker& linker);
 

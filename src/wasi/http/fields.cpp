@@ -2,17 +2,15 @@
 
 namespace cusp::wasi {
 
-HeaderError header_error(FieldProblem problem) {
-  switch (problem) {
-  case FieldProblem::Forbidden: return HeaderError(std::in_place_index<1>);
-  case FieldProblem::Immutable: return HeaderError(std::in_place_index<2>);
-  default: return HeaderError(std::in_place_index<0>);
-  }
-}
-
 std::optional<std::string_view> FieldList::find(std::string_view wanted) const {
   for (std::size_t i = 0; i < entries_.size(); ++i)
     if (http::equals_ignoring_case(name(i), wanted)) return value(i);
+  return std::nullopt;
+}
+
+std::optional<std::string_view> FieldList::name_like(std::string_view wanted) const {
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    if (http::equals_ignoring_case(name(i), wanted)) return name(i);
   return std::nullopt;
 }
 
@@ -35,10 +33,17 @@ void FieldList::add_lower_case(std::string_view name, std::string_view value) {
 }
 
 void FieldList::remove(std::string_view wanted) {
-  std::erase_if(entries_, [&](const Entry& entry) {
+  auto removed = std::erase_if(entries_, [&](const Entry& entry) {
     return http::equals_ignoring_case(std::string_view(bytes_).substr(entry.name, entry.name_size), wanted);
   });
-  if (entries_.empty()) bytes_.clear();
+  if (removed == 0) return;
+  std::string kept; // without what was removed: it would count against the limit
+  for (Entry& entry : entries_) {
+    auto at = static_cast<std::uint32_t>(kept.size());
+    kept.append(bytes_, entry.name, entry.name_size).append(bytes_, entry.value, entry.value_size);
+    entry.name = at, entry.value = at + entry.name_size;
+  }
+  bytes_ = std::move(kept);
 }
 
 void FieldList::add_incoming(const http::Headers& headers) {
@@ -52,7 +57,8 @@ void FieldList::add_incoming(const http::Headers& headers) {
 
 Ref<FieldList> FieldList::copy() const {
   auto list = make_ref<FieldList>();
-  for (std::size_t i = 0; i < entries_.size(); ++i) list->add(name(i), value(i)); // leaves removed fields behind
+  list->bytes_ = bytes_;
+  list->entries_ = entries_;
   return list;
 }
 
@@ -81,15 +87,22 @@ FieldProblem Fields::append(std::string_view name, std::string_view value) {
   if (FieldProblem problem = check_field(name); problem != FieldProblem::None) return problem;
   if (!is_valid_value(value)) return FieldProblem::InvalidSyntax;
   if (immutable_) return FieldProblem::Immutable;
-  list_->add(name, value);
+  if (list_->full(name.size() + value.size())) return FieldProblem::SizeExceeded;
+  // Names are the same whatever their case: a further value goes by the name that the first one made.
+  if (auto known = list_->name_like(name)) list_->add(std::string(*known), value);
+  else list_->add(name, value);
   return FieldProblem::None;
 }
 
 FieldProblem Fields::set(std::string_view name, std::span<const std::string_view> values) {
   if (FieldProblem problem = check_field(name); problem != FieldProblem::None) return problem;
-  for (std::string_view value : values)
+  std::size_t size = 0;
+  for (std::string_view value : values) {
     if (!is_valid_value(value)) return FieldProblem::InvalidSyntax;
+    size += name.size() + value.size();
+  }
   if (immutable_) return FieldProblem::Immutable;
+  if (list_->full(size)) return FieldProblem::SizeExceeded;
   list_->remove(name);
   for (std::string_view value : values) list_->add(name, value);
   return FieldProblem::None;

@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "http/message.h"
@@ -15,10 +14,7 @@
 
 namespace cusp::wasi {
 
-// invalid-syntax, forbidden, immutable
-using HeaderError = std::variant<std::monostate, std::monostate, std::monostate>;
-enum class FieldProblem : std::uint8_t { InvalidSyntax, Forbidden, Immutable, None };
-HeaderError header_error(FieldProblem problem);
+enum class FieldProblem : std::uint8_t { InvalidSyntax, Forbidden, Immutable, SizeExceeded, None };
 
 inline constexpr std::size_t kMaxFieldBytes = 128 * 1024; // of one list, names and values
 
@@ -36,6 +32,8 @@ public:
     return std::string_view(bytes_).substr(entries_[i].value, entries_[i].value_size);
   }
   std::optional<std::string_view> find(std::string_view name) const;
+  // The same name as the list writes it.
+  std::optional<std::string_view> name_like(std::string_view name) const;
   // Whether another field of this size is too much.
   bool full(std::size_t more) const { return bytes_.size() + more > kMaxFieldBytes; }
 

@@ -42,6 +42,20 @@ void OutgoingCall::fail(HttpError error) {
   if (!body_failure_) body_failure_ = error_;
   drained_.set();
   done_.set();
+  sent_.set();
+}
+
+HttpResult<void> OutgoingCall::wait_until_sent() {
+  while (!sent_.is_set())
+    if (!sent_.wait()) return std::unexpected(http_error<HttpCase::ConnectionTerminated>());
+  if (body_failure_) return std::unexpected(*body_failure_);
+  return {};
+}
+
+void OutgoingCall::break_off(HttpError error) {
+  if (!done()) fail(std::move(error));
+  abort();
+  cut();
 }
 
 void OutgoingCall::run() {
@@ -62,6 +76,7 @@ void OutgoingCall::run() {
   if (abandoned_ || body_aborted_) return cut(), fail(http_error<HttpCase::ConnectionTerminated>());
   if (streams && !loop::EventLoop::current()->spawn([self = Ref<OutgoingCall>(this)] { self->send_body(); }))
     return cut(), fail(http_error<HttpCase::InternalError>("there is no memory for a request"));
+  if (!streams) sent_.set();
   auto head = exchange_->receive_head();
   if (!head) return fail(to_http_error(head.error()));
   done_.set();
@@ -70,8 +85,8 @@ void OutgoingCall::run() {
 void OutgoingCall::send_body() {
   for (;;) {
     body_changed_.reset();
-    if (abandoned_) return;
-    if (body_aborted_) return cut();
+    if (abandoned_) return sent_.set();
+    if (body_aborted_) return cut(), sent_.set();
     if (!buffer_.empty()) {
       std::string part;
       part.swap(buffer_);
@@ -79,13 +94,13 @@ void OutgoingCall::send_body() {
       drained_.set();
       if (!sent) {
         body_failure_ = to_http_error(sent.error());
-        return;
+        return sent_.set();
       }
       continue;
     }
     if (body_complete_) {
-      (void)exchange_->finish_request(trailers_);
-      return;
+      if (auto sent = exchange_->finish_request(trailers_); !sent) body_failure_ = to_http_error(sent.error());
+      return sent_.set();
     }
     body_changed_.wait();
   }

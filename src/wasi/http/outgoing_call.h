@@ -25,6 +25,11 @@ public:
   http::Exchange& exchange() const { return *exchange_; }
   std::chrono::nanoseconds between_bytes() const { return options_.between_bytes_timeout; }
 
+  // Suspends until the whole request is on its way, or will not be. REQUIRES: on a fiber.
+  HttpResult<void> wait_until_sent();
+  // What the request was to carry has failed: that is what becomes of it, unless there is an answer already.
+  void break_off(HttpError error);
+
   void hold() { ++holders_; }
   void release();
 
@@ -48,7 +53,7 @@ private:
   http::ClientOptions options_;
   std::unique_ptr<http::Exchange> exchange_;
   std::optional<HttpError> error_, body_failure_;
-  loop::Event done_, drained_, body_changed_;
+  loop::Event done_, sent_, drained_, body_changed_;
   std::string buffer_; // of the request's body, not sent yet
   TrailerList trailers_;
   Ref<OutgoingCall> held_by_body_; // this: the guest's body points here

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "wasi/http/outgoing_call.h"
+#include "wasi/http/request_target.h"
 #include "wasi/http/server_exchange.h"
 
 namespace cusp::wasi {
@@ -74,18 +75,11 @@ public:
   Ref<BodySink> body; // null until the guest takes it
 };
 
-class OutgoingRequest {
+class OutgoingRequest : public RequestTarget {
 public:
   explicit OutgoingRequest(Ref<FieldList> headers) : headers(std::move(headers)) {}
   Ref<FieldList> headers;
-  std::string method = "GET";
-  std::optional<std::string> path_with_query, scheme, authority;
   Ref<BodySink> body;
-};
-
-class RequestOptions {
-public:
-  std::optional<std::uint64_t> connect_timeout, first_byte_timeout, between_bytes_timeout; // nanoseconds
 };
 
 class IncomingResponse {

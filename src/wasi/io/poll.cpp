@@ -23,7 +23,9 @@ WaitOutcome wait_for_any(std::span<Waitable* const> what, loop::TimePoint deadli
       until = std::min(until, one->when());
     }
     if (count == 0 && until == loop::kNever) return WaitOutcome::Forever;
-    if (!loop::wait_any(events.first(count), until) && loop::Clock::now() >= deadline) {
+    bool woken = loop::wait_any(events.first(count), until);
+    if (!woken && loop::Fiber::current()->cancelled()) return WaitOutcome::Cancelled;
+    if (!woken && loop::Clock::now() >= deadline) {
       for (Waitable* one : what)
         if (one->ready()) return WaitOutcome::Ready;
       return WaitOutcome::Deadline;

@@ -22,6 +22,7 @@ enum class WaitOutcome : std::uint8_t {
   Ready,
   Deadline, // the request is out of time
   Forever,  // nothing could ever end this wait
+  Cancelled // this fiber is to end
 };
 
 // Suspends until one of them is ready. REQUIRES: on a fiber.

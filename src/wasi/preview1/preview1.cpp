@@ -93,7 +93,7 @@ Expected<Times> new_times(std::uint64_t atim, std::uint64_t mtim, std::uint32_t 
     if (now) return NewTimestamp(std::in_place_index<1>);
     if (!set) return NewTimestamp(std::in_place_index<0>);
     constexpr std::uint64_t kSecond = 1'000'000'000;
-    return NewTimestamp(Datetime{time / kSecond, static_cast<std::uint32_t>(time % kSecond)});
+    return NewTimestamp(timespec{static_cast<time_t>(time / kSecond), static_cast<long>(time % kSecond)});
   };
   Times times;
   times.access = CUSP_TRY(one(flags & fstflag::Atim, flags & fstflag::AtimNow, atim));
