@@ -56,6 +56,12 @@ Result<bool> enter_landlock(const Grants& grants) {
   if (!ruleset) return base::fail_errno("make", "a Landlock ruleset", errno);
   for (const DirectoryGrant& grant : grants.directories)
     CUSP_TRY(allow_beneath(ruleset.get(), grant.host_path, grant.writable ? all : kReadFile | kReadDir));
+  // A database has its log and its shared memory beside it.
+  for (const BucketGrant& grant : grants.buckets) {
+    if (grant.file.empty()) continue;
+    std::size_t slash = grant.file.rfind('/');
+    CUSP_TRY(allow_beneath(ruleset.get(), slash == std::string::npos ? "." : grant.file.substr(0, slash + 1), all));
+  }
   // What name look-ups and thread start-up read, libraries that the resolver loads included.
   for (const char* path : {"/etc", "/usr/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/run/systemd/resolve"})
     CUSP_TRY(allow_beneath(ruleset.get(), path, kReadFile | kReadDir));
@@ -91,9 +97,9 @@ constexpr int kAllowed[] = {
     SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(open), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
     SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
     SCMP_SYS(fstatfs), SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(mkdirat),
-    SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(linkat), SCMP_SYS(symlinkat),
-    SCMP_SYS(utimensat), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64), SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(copy_file_range)};
+    SCMP_SYS(unlinkat), SCMP_SYS(unlink), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(linkat),
+    SCMP_SYS(symlinkat), SCMP_SYS(utimensat), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64),
+    SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(copy_file_range)};
 
 Result<void> enter_seccomp() {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));

@@ -14,6 +14,16 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
   config->network = grants.network;
   if (grants.max_random_bytes) config->max_random_bytes = *grants.max_random_bytes;
   config->initial_cwd = grants.initial_cwd;
+  config->configuration = grants.configuration;
+  for (const BucketGrant& grant : grants.buckets)
+    config->buckets[grant.name] =
+        grant.file.empty() ? wasi::make_memory_store() : CUSP_TRY(wasi::open_sqlite_store(grant.file));
+  for (const auto& [key, value] : grants.initial_pairs) {
+    auto& store = config->buckets["default"];
+    if (!store) store = wasi::make_memory_store();
+    auto done = store->set(key, std::span(reinterpret_cast<const std::uint8_t*>(value.data()), value.size()));
+    if (!done) return base::fail(base::ErrorCode::Io, std::move(done).error().message);
+  }
   for (const DirectoryGrant& grant : grants.directories) {
     auto directory = CUSP_TRY(wasi::Descriptor::open_root(grant.host_path));
     config->preopens.push_back({std::move(directory), grant.guest_path, grant.writable});

@@ -20,6 +20,12 @@ struct DirectoryGrant {
   bool writable = true;
 };
 
+// A bucket of wasi:keyvalue.
+struct BucketGrant {
+  std::string name;
+  std::string file; // a SQLite database; empty: in memory, as long as the process lives
+};
+
 // What a guest may have and do.
 struct Grants {
   std::vector<std::string> arguments;
@@ -30,9 +36,12 @@ struct Grants {
   wasi::NetworkPolicy network;                   // for sockets; nothing if not told
   std::optional<std::uint64_t> max_random_bytes; // of one call
   std::optional<std::string> initial_cwd;
+  std::vector<std::pair<std::string, std::string>> configuration;
+  std::vector<BucketGrant> buckets;
+  std::vector<std::pair<std::string, std::string>> initial_pairs; // of the bucket `default`
 };
 
-// Opens the directories and sockets. Error: Io, InvalidArgument, which name the directory or address.
+// Opens the directories, sockets and stores. Error: Io, InvalidArgument, which name the directory or address.
 Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wasi::IoMode file_io);
 
 // All of WASI 0.2 behind the component's imports. Instances need a wasi::Context as their host state.

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 
 #include <CLI/App.hpp>
@@ -49,6 +50,48 @@ Result<app::DirectoryGrant> directory_of(const std::string& text) {
   if (grant.host_path.empty() || grant.guest_path.empty())
     return bad(fmt::format("--dir {}: write HOST::GUEST or HOST::GUEST::ro", text));
   return grant;
+}
+
+// "NAME=VALUE", or "@FILE" with one of them in each line, empty lines and # comments apart.
+Result<void> add_configuration(app::Grants& grants, const std::string& text) {
+  auto add = [&](const std::string& part) {
+    std::size_t equals = part.find('=');
+    if (equals == std::string::npos || equals == 0) return false;
+    grants.configuration.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+    return true;
+  };
+  if (!text.starts_with('@')) {
+    if (!add(text)) return bad(fmt::format("--config {}: write NAME=VALUE, or @FILE", text));
+    return {};
+  }
+  std::ifstream file(text.substr(1));
+  if (!file) return bad(fmt::format("--config {}: there is no such file to read", text));
+  std::uint32_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty() || line.starts_with('#') || add(line)) continue;
+    base::Error error{ErrorCode::InvalidArgument, "write NAME=VALUE", text.substr(1)};
+    error.line = number;
+    return std::unexpected(std::move(error));
+  }
+  return {};
+}
+
+// "NAME" or "NAME=FILE".
+Result<app::BucketGrant> bucket_of(const std::string& text) {
+  std::size_t equals = text.find('=');
+  if (text.empty() || equals == 0 || equals + 1 == text.size())
+    return bad(
+        fmt::format("--keyvalue {}: write NAME for a bucket in memory, or NAME=FILE for one in a database", text));
+  return app::BucketGrant{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+}
+
+// Wasmtime's spelling: "-S config-var=K=V".
+Result<std::pair<std::string, std::string>> pair_of(std::string_view option, std::string_view value) {
+  std::size_t equals = value.find('=');
+  if (equals == std::string_view::npos) return bad(fmt::format("-S {}: write {}=NAME=VALUE", option, option));
+  return std::pair(std::string(value.substr(0, equals)), std::string(value.substr(equals + 1)));
 }
 
 Result<std::uint32_t> small_size(std::string_view option, std::string_view value) {
@@ -107,9 +150,15 @@ Result<void> set_wasi(GuestOptions& options, std::string_view key, std::string_v
     options.grants.initial_cwd = std::string(value);
   } else if (key == "max-random-size") {
     options.grants.max_random_bytes = CUSP_TRY(parse_size(value));
-  } else if (key != "cli" && key != "common" && key != "p3" && key != "network-error-code") {
-    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n), cwd, max-random-size, cli, and of --net "
-                           "inherit-network, tcp, udp and allow-ip-name-lookup",
+  } else if (key == "config-var") {
+    options.grants.configuration.push_back(CUSP_TRY(pair_of(key, value)));
+  } else if (key == "keyvalue") {
+    if (CUSP_TRY(switch_of("-S keyvalue", value))) options.grants.buckets.push_back({"default", ""});
+  } else if (key == "keyvalue-in-memory-data") {
+    options.grants.initial_pairs.push_back(CUSP_TRY(pair_of(key, value)));
+  } else if (key != "cli" && key != "common" && key != "p3" && key != "network-error-code" && key != "config") {
+    return bad(fmt::format("-S {}: there are http (outgoing requests: y or n), cwd, max-random-size, cli, config, "
+                           "keyvalue, and of --net inherit-network, tcp, udp and allow-ip-name-lookup",
                            key));
   }
   return {};
@@ -133,6 +182,16 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
                   "HOST may be *, 10.0.0.0/8, [::1], localhost, *.example.com; PORT *, 80, 8000-8099")
       ->allow_extra_args(false)
       ->type_name("RULE");
+  command
+      .add_option("--config", arguments.config,
+                  "A value of wasi:config for the guest; @FILE has one NAME=VALUE in each line")
+      ->allow_extra_args(false)
+      ->type_name("NAME=VALUE");
+  command
+      .add_option("--keyvalue", arguments.keyvalue,
+                  "A bucket of wasi:keyvalue, in memory or in a SQLite database; `default` is the one without a name")
+      ->allow_extra_args(false)
+      ->type_name("NAME[=FILE]");
   command
       .add_option("--timeout", arguments.timeout,
                   "Stop the guest after this long, waiting included: 2s, 500ms (default: never)")
@@ -163,6 +222,8 @@ Result<GuestOptions> read_guest_options(const GuestArguments& arguments, artifac
   for (const std::string& text : arguments.env) options.grants.environment.push_back(CUSP_TRY(environment_of(text)));
   for (const std::string& text : arguments.dirs) options.grants.directories.push_back(CUSP_TRY(directory_of(text)));
   for (const std::string& rule : arguments.net) CUSP_TRY(options.grants.network.allow(rule));
+  for (const std::string& text : arguments.config) CUSP_TRY(add_configuration(options.grants, text));
+  for (const std::string& text : arguments.keyvalue) options.grants.buckets.push_back(CUSP_TRY(bucket_of(text)));
   if (!arguments.timeout.empty())
     options.timeout = std::chrono::nanoseconds(CUSP_TRY(parse_duration(arguments.timeout)));
   if (!arguments.max_memory.empty()) options.link.limits.memory_bytes = CUSP_TRY(parse_size(arguments.max_memory));

@@ -16,7 +16,7 @@ class App;
 namespace cusp::cli {
 
 struct GuestArguments {
-  std::vector<std::string> env, dirs, net, wasm, wasi;
+  std::vector<std::string> env, dirs, net, config, keyvalue, wasm, wasi;
   std::string timeout, max_memory;
 };
 

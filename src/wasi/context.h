@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "canon/context.h"
 #include "wasi/filesystem/descriptor.h"
 #include "wasi/io/streams.h"
+#include "wasi/keyvalue/store.h"
 #include "wasi/sockets/policy.h"
 
 namespace cusp::wasi {
@@ -36,6 +38,8 @@ struct Config {
   NetworkPolicy network;
   std::uint64_t max_random_bytes = std::uint64_t{64} << 20; // of one call
   std::optional<std::string> initial_cwd;
+  std::vector<std::pair<std::string, std::string>> configuration;             // wasi:config
+  std::map<std::string, std::shared_ptr<KeyValueStore>, std::less<>> buckets; // wasi:keyvalue, by name
 };
 
 // The guest's standard streams. Made when the guest asks for one.

@@ -10,6 +10,9 @@ void add_to_linker(canon::Linker& linker) {
   add_filesystem(linker);
   add_sockets(linker);
   add_http(linker);
+  add_config(linker);
+  add_keyvalue(linker);
+  add_logging(linker);
 }
 
 } // namespace cusp::wasi

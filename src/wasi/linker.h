@@ -14,6 +14,9 @@ void add_cli(canon::Linker& linker);
 void add_filesystem(canon::Linker& linker);
 void add_sockets(canon::Linker& linker);
 void add_http(canon::Linker& linker);
+void add_config(canon::Linker& linker);
+void add_keyvalue(canon::Linker& linker);
+void add_logging(canon::Linker& linker);
 
 // All of the above. Instances that are linked by it need a Context as their host state.
 void add_to_linker(canon::Linker& linker);

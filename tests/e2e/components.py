@@ -22,8 +22,7 @@ from wasi import MINUTE, env_options, make_tree, scratch
 MISSING = {
     "embed": "is for embedders", "fake-clocks": "is for embedders", "extra-forbidden-header": "is for embedders",
     "internet": "needs the internet", "dns": "needs a name server", "public-route": "needs a public route", "blackhole-route": "needs a route that swallows packets",
-    "tty": "needs a terminal of its own", "sockets": "waits for sockets", "wasi-config": "waits for wasi:config",
-    "wasi-keyvalue": "waits for wasi:keyvalue", "wasi-tls": "waits for wasi:tls",
+    "tty": "needs a terminal of its own", "sockets": "waits for sockets", "wasi-tls": "waits for wasi:tls",
 }
 # Cases that assert a limit or a text of Wasmtime's.
 OF_WASMTIME = {
@@ -214,6 +213,9 @@ def options_of(config, case, folder, substitute):
     for option, key in (("cwd", "cwd"), ("max_random_size", "max-random-size")):
         if option in given:
             options += ["-S", f"{key}={given[option]}"]
+    for option, key in (("config", "config-var"), ("keyvalue", "keyvalue-in-memory-data")):
+        for name, value in given.get(option, {}).items():
+            options += ["-S", f"{key}={name}={value}"]
     return options
 
 
