@@ -78,7 +78,7 @@ Result<Frame> read_frame(int fd, Deadline deadline) {
   std::size_t got = CUSP_TRY(read_all(fd, reinterpret_cast<std::uint8_t*>(&header), sizeof header, deadline));
   if (got == 0) return fail(ErrorCode::NotFound, "there is nothing more to read");
   if (got < sizeof header || header.magic != kMagic || header.size > kMaxFrame || header.kind == 0 ||
-      header.kind > static_cast<std::uint32_t>(FrameKind::Failed))
+      header.kind > static_cast<std::uint32_t>(FrameKind::Made))
     return fail(ErrorCode::Corrupt, "what came through the compiler's pipe is not a frame");
   Frame frame{static_cast<FrameKind>(header.kind), {}};
   // In steps, so that a header that lies costs no memory.

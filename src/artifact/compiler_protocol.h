@@ -16,7 +16,9 @@
 
 namespace cusp::artifact {
 
-enum class FrameKind : std::uint32_t { Options = 1, Module, Progress, Artifact, Failed };
+// Wanted: keys of compiled groups, 32 bytes each; the client answers with Found, a CachedGroups. Made: a key and the bytes that may be
+// found again. Neither comes unless the request says cache_groups.
+enum class FrameKind : std::uint32_t { Options = 1, Module, Progress, Artifact, Failed, Wanted, Found, Made };
 
 // What decides, beside the input, which artifact comes out; and how many threads make it (0: as many as the machine has).
 struct CompileRequest {
@@ -31,10 +33,16 @@ struct CompileRequest {
   bool canonical_nans = false;
   // Code counts the operators that it executes, and traps when there is no fuel left (runtime::StoreLimits::fuel).
   bool fuel = false;
+  bool cache_groups = false; // the client keeps compiled groups
 
   template <class A> void fields(A& a) {
-    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans, fuel);
+    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans, fuel, cache_groups);
   }
+};
+
+struct CachedGroups {
+  std::vector<std::vector<std::uint8_t>> groups; // one for each key; empty: not there
+  template <class A> void fields(A& a) { a(groups); }
 };
 
 struct CompileProgress {

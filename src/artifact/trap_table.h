@@ -14,6 +14,7 @@ struct GuestFrame {
   std::uint32_t func = 0;        // FuncIndex
   std::uint32_t wasm_offset = 0; // of the operator, in bytes from the start of the module
   bool operator==(const GuestFrame&) const = default;
+  template <class A> void fields(A& a) { a(module, func, wasm_offset); }
 };
 
 // One run of code bytes with the same origin: [text_offset, next entry's text_offset).

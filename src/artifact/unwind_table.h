@@ -21,6 +21,7 @@ struct FrameLayout {
   std::uint16_t gap = 0;                             // in words; at most kMaxGap
   static constexpr std::uint16_t kMaxGap = 0xfff;
   bool operator==(const FrameLayout&) const = default;
+  template <class A> void fields(A& a) { a(slots, gap); }
 };
 
 // [text_offset, next entry's text_offset)
@@ -41,6 +42,7 @@ struct StackPointer {
     return ((rbp - 8 * std::uintptr_t{pushed}) >> align_log2 << align_log2) - 8 * std::uintptr_t{words};
   }
   bool operator==(const StackPointer&) const = default;
+  template <class A> void fields(A& a) { a(words, pushed, align_log2); }
 };
 
 // A call whose callee may throw, inside a try.

@@ -24,8 +24,31 @@ Result<void> send(int out, FrameKind kind, std::span<const std::uint8_t> payload
   return artifact::write_frame(out, kind, payload);
 }
 
+// The client's, at the other end of the pipes.
+class ClientCache final : public GroupCache {
+public:
+  ClientCache(int in, int out) : in_(in), out_(out) {}
+
+  Result<std::vector<std::vector<std::uint8_t>>> find(std::span<const artifact::Sha256> keys) override {
+    std::vector<std::uint8_t> wanted;
+    for (const artifact::Sha256& key : keys) wanted.insert(wanted.end(), key.begin(), key.end());
+    CUSP_TRY(send(out_, FrameKind::Wanted, wanted));
+    Frame frame = CUSP_TRY(artifact::read_frame(in_));
+    if (frame.kind != FrameKind::Found) return base::fail(ErrorCode::Corrupt, "expected compiled groups");
+    return CUSP_TRY(base::archive_read<artifact::CachedGroups>(frame.payload)).groups;
+  }
+  void keep(const artifact::Sha256& key, std::span<const std::uint8_t> bytes) override {
+    std::vector<std::uint8_t> made(key.begin(), key.end());
+    made.insert(made.end(), bytes.begin(), bytes.end());
+    (void)send(out_, FrameKind::Made, made); // a reader that is gone shows when the result is sent
+  }
+
+private:
+  int in_, out_;
+};
+
 Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest& request,
-                                                  std::span<const std::uint8_t> module, int out) {
+                                                  std::span<const std::uint8_t> module, int in, int out) {
   CompileOptions options;
   options.opt_level = request.opt_level;
   options.bounds = request.bounds;
@@ -37,6 +60,8 @@ Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest
   options.deterministic_simd = request.deterministic_simd;
   options.canonical_nans = request.canonical_nans;
   options.fuel = request.fuel;
+  ClientCache cache(in, out);
+  if (request.cache_groups) options.cache = &cache;
   std::uint32_t last_percent = ~0u;
   options.progress = [&](std::uint32_t done, std::uint32_t total) {
     std::uint32_t percent = total == 0 ? 100 : static_cast<std::uint32_t>(std::uint64_t{done} * 100 / total);
@@ -62,7 +87,7 @@ Result<void> serve_batch(int in, int out) {
     Frame module = CUSP_TRY(artifact::read_frame(in));
     if (module.kind != FrameKind::Module) return base::fail(ErrorCode::Corrupt, "expected a module");
     death_output = out;
-    auto bytes = compile_request(*request, module.payload, out);
+    auto bytes = compile_request(*request, module.payload, in, out);
     death_output = -1;
     CUSP_TRY(bytes ? send(out, FrameKind::Artifact, *bytes)
                    : send(out, FrameKind::Failed, artifact::write_error(bytes.error())));

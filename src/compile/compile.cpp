@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -21,7 +20,7 @@
 #include "artifact/compiler_build.h"
 #include "artifact/compiler_protocol.h"
 #include "artifact/sha256.h"
-#include "compile/groups.h"
+#include "compile/group_cache.h"
 #include "compile/linker.h"
 #include "compile/lower/lowering.h"
 #include "compile/module_meta_builder.h"
@@ -59,6 +58,8 @@ enum class WorkKind : std::uint8_t { TrapStubs, Trampolines, Functions };
 struct Work {
   WorkKind kind{};
   FunctionGroup group; // Trampolines: only `module`
+  artifact::Sha256 key{};
+  bool is_done = false;
 };
 
 class Compilation {
@@ -92,16 +93,15 @@ private:
   }
 
   void plan_work() {
-    work_.push_back({WorkKind::TrapStubs, {}});
+    work_.push_back({.kind = WorkKind::TrapStubs, .group = {}});
     for (std::uint32_t i = 0; i < modules_; ++i) {
       std::vector<FunctionGroup> groups;
       append_groups(module(i), i, groups);
-      for (const FunctionGroup& group : groups) work_.push_back({WorkKind::Functions, group});
-      work_.push_back({WorkKind::Trampolines, {.module = i}});
+      for (const FunctionGroup& group : groups) work_.push_back({.kind = WorkKind::Functions, .group = group});
+      work_.push_back({.kind = WorkKind::Trampolines, .group = {.module = i}});
       total_functions_ += module(i).defined_functions();
     }
-    objects_.resize(work_.size());
-    uses_gc_ = std::vector<std::atomic<bool>>(modules_);
+    groups_.resize(work_.size());
   }
 
   // Nothing but a component's own code calls what is in it, so that its functions need no convention for tail calls unless it has some;
@@ -117,13 +117,48 @@ private:
     return compile_each();
   }
 
+  // Takes what the cache has. What is there was validated when it was made, in the same surroundings.
+  Result<void> look_into_cache() {
+    if (options_.cache == nullptr) return {};
+    const std::string settings =
+        fmt::format("{:x} {:x} {} {} {} {}", artifact::compiler_build(), abi::abi_hash(),
+                    artifact::settings_text(request_of(options_)), target_.cpu, target_.feature_string, tail_calls_);
+    std::vector<GroupKeys> modules;
+    for (std::uint32_t i = 0; i < modules_; ++i) modules.emplace_back(module(i), settings);
+    std::vector<artifact::Sha256> keys;
+    for (Work& work : work_) {
+      work.is_done = false;
+      if (work.kind == WorkKind::TrapStubs) continue;
+      const GroupKeys& of = modules[work.group.module];
+      work.key = work.kind == WorkKind::Functions ? of.functions(work.group) : of.trampolines();
+      keys.push_back(work.key);
+    }
+    std::vector<std::vector<std::uint8_t>> found = CUSP_TRY(options_.cache->find(keys));
+    found.resize(keys.size());
+    auto bytes = found.begin();
+    for (std::uint32_t i = 0; i < work_.size(); ++i) {
+      Work& work = work_[i];
+      if (work.kind == WorkKind::TrapStubs) continue;
+      std::vector<std::uint8_t> packed = std::move(*bytes++);
+      if (packed.empty()) continue;
+      auto group = unpack_group(packed, module(work.group.module));
+      if (!group) continue;
+      groups_[i] = *std::move(group);
+      work.is_done = true;
+      done_functions_ += work.group.end - work.group.first;
+    }
+    return {};
+  }
+
   Result<void> compile_each() {
+    CUSP_TRY(look_into_cache());
     unsigned threads = options_.threads != 0 ? options_.threads : std::max(1u, std::thread::hardware_concurrency());
-    threads = static_cast<unsigned>(std::min<std::size_t>({threads, work_.size(), 256}));
     // The largest first, so that no thread is left alone with one at the end.
-    order_.resize(work_.size());
-    std::iota(order_.begin(), order_.end(), 0u);
+    order_.clear();
+    for (std::uint32_t i = 0; i < work_.size(); ++i)
+      if (!work_[i].is_done) order_.push_back(i);
     std::ranges::stable_sort(order_, std::greater{}, [&](std::uint32_t i) { return work_[i].group.bytes; });
+    threads = static_cast<unsigned>(std::min<std::size_t>({threads, order_.size(), 256}));
     std::vector<llvm::thread> pool;
     for (unsigned i = 0; i < threads; ++i) pool.emplace_back(std::optional<unsigned>(kThreadStack), [this] { work(); });
     for (llvm::thread& thread : pool) thread.join();
@@ -142,25 +177,29 @@ private:
         continue; // what counts is the first error of the module
       const Work& work = work_[index];
       const bool huge = work.group.bytes > kHugeBody;
-      auto object =
+      auto group =
           compile_one(work, huge ? *light : *machine, huge ? std::min(options_.opt_level, 1u) : options_.opt_level);
       std::lock_guard lock(mutex_);
-      if (object) {
-        objects_[index] = std::move(*object);
+      if (group) {
+        groups_[index] = *std::move(group);
+        const bool is_whole = tail_calls_ || !found_tail_calls_;
+        if (options_.cache != nullptr && work.kind != WorkKind::TrapStubs && is_whole)
+          options_.cache->keep(work.key, pack_group(groups_[index]));
         if (work.kind != WorkKind::Functions) continue;
         done_functions_ += work.group.end - work.group.first;
         if (options_.progress) options_.progress(done_functions_, total_functions_);
       } else if (index < first_error_.load(std::memory_order_relaxed)) {
         first_error_ = index;
-        error_ = std::move(object).error();
+        error_ = std::move(group).error();
       }
     }
   }
 
-  Result<Object> compile_one(const Work& work, llvm::TargetMachine& machine, unsigned opt_level) {
+  Result<CompiledGroup> compile_one(const Work& work, llvm::TargetMachine& machine, unsigned opt_level) {
     llvm::LLVMContext context;
     context.setDiscardValueNames(true);
     std::unique_ptr<llvm::Module> ir;
+    bool uses_gc = false;
     if (work.kind == WorkKind::TrapStubs) {
       ir = std::make_unique<llvm::Module>("stubs", context);
       ir->setTargetTriple(machine.getTargetTriple());
@@ -169,8 +208,7 @@ private:
     } else {
       const wasm::Module& wasm = module(work.group.module);
       GroupLowering lowering(context, machine, wasm,
-                             {.module_index = work.group.module,
-                              .bounds = options_.bounds,
+                             {.bounds = options_.bounds,
                               .opt_level = opt_level,
                               .deterministic_simd = options_.deterministic_simd,
                               .canonical_nans = options_.canonical_nans,
@@ -180,18 +218,17 @@ private:
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));
       if (!tail_calls_ && lowering.features_used().has(wasm::Feature::TailCall)) {
         found_tail_calls_ = true;
-        return Object{};
+        return CompiledGroup{};
       }
       if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);
-      if (lowering.features_used().has(wasm::Feature::Gc))
-        uses_gc_[work.group.module].store(true, std::memory_order_relaxed);
+      uses_gc = lowering.features_used().has(wasm::Feature::Gc);
       ir = lowering.take();
     }
     CUSP_TRY(verify(*ir, "before"));
     optimise(*ir, machine, work.kind == WorkKind::Functions ? opt_level : std::min(opt_level, 1u));
     finish_after_optimisation(*ir, opt_level);
     CUSP_TRY(verify(*ir, "after"));
-    return generate_code(*ir, machine);
+    return CompiledGroup{CUSP_TRY(generate_code(*ir, machine)), uses_gc};
   }
 
   static Result<void> verify([[maybe_unused]] const llvm::Module& ir, [[maybe_unused]] const char* when) {
@@ -218,9 +255,9 @@ private:
   }
 
   Result<LinkedImage> link() const {
-    std::vector<std::span<const std::uint8_t>> inputs;
-    for (const Object& object : objects_) inputs.push_back(object.bytes());
-    inputs.push_back(guestlib_object(target_));
+    std::vector<LinkInput> inputs;
+    for (std::size_t i = 0; i < work_.size(); ++i) inputs.push_back({groups_[i].object.bytes(), work_[i].group.module});
+    inputs.push_back({guestlib_object(target_)});
     return link_objects(inputs);
   }
 
@@ -235,9 +272,11 @@ private:
     for (std::uint32_t i = 0; i < modules_; ++i) {
       parts.meta.modules.push_back(build_module_meta(module(i), options_.bounds, parts.image));
       CUSP_TRY(fill_text_offsets(image, i, parts.meta.modules.back()));
-      parts.meta.modules.back().uses_gc_heap = uses_gc_[i] || module(i).features_used.has(wasm::Feature::Gc);
+      parts.meta.modules.back().uses_gc_heap = module(i).features_used.has(wasm::Feature::Gc);
       parts.function_names.push_back(function_names(module(i)));
     }
+    for (std::size_t i = 0; i < work_.size(); ++i)
+      if (groups_[i].uses_gc) parts.meta.modules[work_[i].group.module].uses_gc_heap = true;
     if (component_) parts.meta.plan = std::move(component_->plan);
     auto stubs = image.addresses.find("cusp_trap_stubs");
     if (stubs == image.addresses.end()) return fail(ErrorCode::Internal, "the trap stubs are missing");
@@ -285,14 +324,13 @@ private:
   std::uint32_t modules_ = 0, total_functions_ = 0, done_functions_ = 0;
   std::vector<Work> work_;
   std::vector<std::uint32_t> order_;
-  std::vector<Object> objects_;
-  std::vector<std::atomic<bool>> uses_gc_; // by module: some body does
+  std::vector<CompiledGroup> groups_; // by work_
   std::atomic<std::size_t> next_ = 0;
   static constexpr std::uint32_t kNoError = ~std::uint32_t{0};
   std::atomic<std::uint32_t> first_error_ = kNoError;
   bool tail_calls_ = true; // LoweringSettings
   std::atomic<bool> found_tail_calls_ = false;
-  std::mutex mutex_; // objects_, done_functions_, error_, progress
+  std::mutex mutex_; // groups_, cache, done_functions_, error_, progress
   std::optional<base::Error> error_;
 };
 
@@ -332,19 +370,22 @@ std::vector<std::uint8_t> Compilation::trap_table(const LinkedImage& image) cons
   std::vector<artifact::TrapSite> sites;
   for (const LinkedSymbol& symbol : image.functions)
     sites.push_back({symbol.offset, {}}); // ends what comes before; guestlib has no frames
-  for (const Object& object : objects_) {
+  for (std::size_t w = 0; w < work_.size(); ++w) {
+    const Object& object = groups_[w].object;
+    const std::uint32_t index = work_[w].group.module;
+    const wasm::Module& wasm = module(index);
     std::vector<std::uint32_t> offsets = read_words(object.bytes(), kSitesSection);
     for (const FunctionSites& function : object.sites.functions) {
-      auto start = image.addresses.find(function.symbol);
+      auto start = image.addresses.find(place_symbol(function.symbol, index));
       if (start == image.addresses.end()) continue;
       for (std::uint32_t i = function.first; i < function.first + function.count && i < offsets.size(); ++i) {
         const SiteOrigin& origin = object.sites.origins[i];
         artifact::TrapSite site{start->second + offsets[i], {}};
         for (std::uint32_t f = origin.first_frame; f < origin.first_frame + origin.frames; ++f) {
           artifact::GuestFrame frame = object.sites.frames[f];
-          const wasm::Module& wasm = module(frame.module);
-          if (frame.wasm_offset == 0 && frame.func >= wasm.imported_functions)
-            frame.wasm_offset = static_cast<std::uint32_t>(wasm.code[frame.func - wasm.imported_functions].offset);
+          const std::uint64_t body = wasm.code[frame.func - wasm.imported_functions].offset - wasm.file_offset;
+          frame.module = index;
+          frame.wasm_offset = static_cast<std::uint32_t>(body + (frame.wasm_offset == 0 ? 0 : frame.wasm_offset - 1));
           site.frames.push_back(frame);
         }
         sites.push_back(std::move(site));
@@ -369,10 +410,11 @@ std::vector<std::uint8_t> Compilation::unwind_table(const LinkedImage& image) co
   std::vector<artifact::LandingPad> pads;
   for (const LinkedSymbol& symbol : image.functions)
     frames.push_back({symbol.offset, {}}); // the freestanding archive's; the others follow
-  for (const Object& object : objects_) {
+  for (std::size_t w = 0; w < work_.size(); ++w) {
+    const Object& object = groups_[w].object;
     std::vector<std::uint32_t> words = read_words(object.bytes(), kUnwindSection);
     for (const UnwindFunction& function : object.unwind.functions) {
-      auto start = image.addresses.find(function.symbol);
+      auto start = image.addresses.find(place_symbol(function.symbol, work_[w].group.module));
       if (start == image.addresses.end()) continue;
       frames.push_back({start->second, function.layout});
       for (std::uint32_t i = function.first_call; i < function.first_call + function.calls && 2 * i + 1 < words.size();

@@ -10,10 +10,21 @@
 #include <vector>
 
 #include "artifact/module_meta.h"
+#include "artifact/sha256.h"
 #include "base/result.h"
 #include "wasm/features.h"
 
 namespace cusp::compile {
+
+// Compiled groups of earlier compilations (group_cache.h). Their bytes are believed as the code itself would be.
+class GroupCache {
+public:
+  virtual ~GroupCache() = default;
+  // For each key the bytes that were kept, or none. Called from the thread of compile_artifact().
+  virtual base::Result<std::vector<std::vector<std::uint8_t>>> find(std::span<const artifact::Sha256> keys) = 0;
+  // Called from any thread, one at a time.
+  virtual void keep(const artifact::Sha256& key, std::span<const std::uint8_t> bytes) = 0;
+};
 
 struct CompileOptions {
   unsigned opt_level = 2; // 0, 1 or 2
@@ -24,6 +35,7 @@ struct CompileOptions {
   bool deterministic_simd = false, canonical_nans = false, fuel = false; // artifact::CompileRequest
   std::function<void(std::uint32_t done, std::uint32_t total)>
       progress; // functions; called from any thread, one at a time
+  GroupCache* cache = nullptr;
 };
 
 // A core module or a component. Error: Malformed, Invalid, Unsupported with a byte offset; LimitExceeded; Compile.

@@ -28,11 +28,12 @@ struct InputSection {
 
 struct InputObject {
   std::span<const std::uint8_t> bytes;
+  std::uint32_t module = 0;
   std::vector<InputSection> sections;
   std::vector<Elf64_Sym> symbols;
   const char* names = "";
 
-  std::string_view name(const Elf64_Sym& symbol) const { return names + symbol.st_name; }
+  std::string_view own_name(const Elf64_Sym& symbol) const { return names + symbol.st_name; }
   template <class T> std::vector<T> table(const Elf64_Shdr& header) const {
     std::vector<T> rows(header.sh_size / sizeof(T));
     if (!rows.empty()) std::memcpy(rows.data(), bytes.data() + header.sh_offset, rows.size() * sizeof(T));
@@ -40,9 +41,15 @@ struct InputObject {
   }
 };
 
+// "f0.12", "e0.3", "h0.3" (lower/lowering.h).
+bool is_of_module(std::string_view symbol) {
+  return symbol.size() > 3 && std::string_view("feh").find(symbol[0]) != symbol.npos && symbol.substr(1, 2) == "0.";
+}
+
 // The objects come from our own code generator, so that one check of every range is enough to trust them.
-Result<InputObject> read_object(std::span<const std::uint8_t> bytes) {
-  InputObject object{.bytes = bytes, .sections = {}, .symbols = {}};
+Result<InputObject> read_object(const LinkInput& input) {
+  const std::span<const std::uint8_t> bytes = input.bytes;
+  InputObject object{.bytes = bytes, .module = input.module, .sections = {}, .symbols = {}};
   Elf64_Ehdr header;
   auto damaged = [] { return fail(ErrorCode::Internal, "the code generator wrote an object that is not x86-64 ELF"); };
   if (bytes.size() < sizeof header) return damaged();
@@ -76,10 +83,10 @@ Result<InputObject> read_object(std::span<const std::uint8_t> bytes) {
 
 class Linker {
 public:
-  explicit Linker(std::span<const std::span<const std::uint8_t>> inputs) : inputs_(inputs) {}
+  explicit Linker(std::span<const LinkInput> inputs) : inputs_(inputs) {}
 
   Result<LinkedImage> link() {
-    for (auto input : inputs_) {
+    for (const LinkInput& input : inputs_) {
       objects_.push_back(CUSP_TRY(read_object(input)));
       for (InputSection& section : objects_.back().sections) CUSP_TRY(classify(section));
     }
@@ -139,13 +146,20 @@ private:
     return at;
   }
 
+  // Lives as long as the image.
+  std::string_view name(const InputObject& object, const Elf64_Sym& symbol) {
+    std::string_view own = object.own_name(symbol);
+    if (object.module == 0 || !is_of_module(own)) return own;
+    return out_.names.emplace_back(place_symbol(own, object.module));
+  }
+
   Result<void> define_symbols() {
     for (const InputObject& object : objects_)
       for (const Elf64_Sym& symbol : object.symbols) {
         if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= object.sections.size()) continue;
         const InputSection& section = object.sections[symbol.st_shndx];
         if (section.part == Part::None) continue;
-        LinkedSymbol linked{object.name(symbol), static_cast<std::uint32_t>(section.offset + symbol.st_value),
+        LinkedSymbol linked{name(object, symbol), static_cast<std::uint32_t>(section.offset + symbol.st_value),
                             static_cast<std::uint32_t>(symbol.st_size)};
         if (section.part == Part::Text && ELF64_ST_TYPE(symbol.st_info) == STT_FUNC) out_.functions.push_back(linked);
         if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) continue;
@@ -173,14 +187,15 @@ private:
     return {};
   }
 
-  Result<std::uint64_t> resolve(const InputObject& object, const Elf64_Sym& symbol) const {
+  Result<std::uint64_t> resolve(const InputObject& object, const Elf64_Sym& symbol) {
     if (symbol.st_shndx != SHN_UNDEF && symbol.st_shndx < object.sections.size() &&
         object.sections[symbol.st_shndx].part != Part::None)
       return object.sections[symbol.st_shndx].offset + symbol.st_value;
-    auto found = out_.addresses.find(object.name(symbol));
+    std::string_view wanted = name(object, symbol);
+    auto found = out_.addresses.find(wanted);
     if (found == out_.addresses.end())
-      return fail(ErrorCode::Compile, fmt::format("the compiled code needs '{}', which has no place inside an artifact",
-                                                  object.name(symbol)));
+      return fail(ErrorCode::Compile,
+                  fmt::format("the compiled code needs '{}', which has no place inside an artifact", wanted));
     return found->second;
   }
 
@@ -216,15 +231,18 @@ private:
   }
 
   static constexpr std::uint64_t kUnresolved = ~std::uint64_t{0};
-  std::span<const std::span<const std::uint8_t>> inputs_;
+  std::span<const LinkInput> inputs_;
   std::vector<InputObject> objects_;
   LinkedImage out_;
 };
 
 } // namespace
 
-Result<LinkedImage> link_objects(std::span<const std::span<const std::uint8_t>> objects) {
-  return Linker(objects).link();
+std::string place_symbol(std::string_view symbol, std::uint32_t module) {
+  if (!is_of_module(symbol)) return std::string(symbol);
+  return fmt::format("{}{}{}", symbol[0], module, symbol.substr(2));
 }
+
+Result<LinkedImage> link_objects(std::span<const LinkInput> objects) { return Linker(objects).link(); }
 
 } // namespace cusp::compile

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,10 +27,19 @@ struct LinkedImage {
   std::uint32_t text_size = 0, rodata_offset = 0, eh_frame_offset = 0, eh_frame_size = 0;
   std::vector<LinkedSymbol> functions;                           // functions in text, by offset
   std::unordered_map<std::string_view, std::uint32_t> addresses; // of every global symbol
+  std::deque<std::string> names;                                 // of symbols of modules behind the first
 };
 
 // REQUIRES: the objects outlive the result's names. Error: Compile, naming the symbol or relocation that has no place
 // in an artifact.
-base::Result<LinkedImage> link_objects(std::span<const std::span<const std::uint8_t>> objects);
+struct LinkInput {
+  std::span<const std::uint8_t> bytes;
+  std::uint32_t module = 0; // what place_symbol() makes of its symbols
+};
+
+// Objects know nothing but their own module and name it 0 (lowering.h): the symbol's name among all modules.
+std::string place_symbol(std::string_view symbol, std::uint32_t module);
+
+base::Result<LinkedImage> link_objects(std::span<const LinkInput> objects);
 
 } // namespace cusp::compile

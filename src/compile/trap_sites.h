@@ -25,11 +25,13 @@ inline constexpr const char* kSitesSection = ".cusp.sites";
 
 struct SiteOrigin {
   std::uint32_t first_frame = 0, frames = 0; // in TrapSites::frames, innermost first
+  template <class A> void fields(A& a) { a(first_frame, frames); }
 };
 
 struct FunctionSites {
   std::string symbol;
   std::uint32_t first = 0, count = 0; // in TrapSites::origins
+  template <class A> void fields(A& a) { a(symbol, first, count); }
 };
 
 // The sites of one object; the k-th entry of the section kSitesSection is the offset of the k-th origin from its
@@ -37,7 +39,9 @@ struct FunctionSites {
 struct TrapSites {
   std::vector<FunctionSites> functions;
   std::vector<SiteOrigin> origins;
-  std::vector<artifact::GuestFrame> frames; // wasm_offset 0: only the function is known
+  // Offsets count from the function's body, beginning at 1; 0: only the function is known.
+  std::vector<artifact::GuestFrame> frames;
+  template <class A> void fields(A& a) { a(functions, origins, frames); }
 };
 
 // Collects into `sites`, which must outlive the code generator's passes.

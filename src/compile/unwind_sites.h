@@ -24,6 +24,7 @@ struct UnwindFunction {
   artifact::FrameLayout layout;
   artifact::StackPointer stack;
   std::uint32_t first_call = 0, calls = 0; // that have a landing pad
+  template <class A> void fields(A& a) { a(symbol, layout, stack, first_call, calls); }
 };
 
 // Functions in the order of the text. Call k of the object has two words in the section: the offsets of its return address
@@ -31,6 +32,7 @@ struct UnwindFunction {
 struct UnwindSites {
   std::vector<UnwindFunction> functions;
   std::string problem; // a function whose frame the table cannot describe; empty: none
+  template <class A> void fields(A& a) { a(functions, problem); }
 };
 
 // Collects into `sites`, which must outlive the code generator's passes.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -8,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/archive.h"
+#include "prepare/group_store.h"
 #include "prepare/prepare.h"
 
 extern char** environ;
@@ -36,6 +39,22 @@ Result<std::string> find_compiler(const std::string& wanted) {
   }
   return "cusp-compile";
 }
+
+// A compiler that is gone is an error, not the end of its client.
+class WithoutSigpipe {
+public:
+  WithoutSigpipe() {
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, &previous_);
+  }
+  ~WithoutSigpipe() { sigaction(SIGPIPE, &previous_, nullptr); }
+  WithoutSigpipe(const WithoutSigpipe&) = delete;
+  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+private:
+  struct sigaction previous_{};
+};
 
 } // namespace
 
@@ -104,15 +123,22 @@ base::Error CompilerProcess::ended_early(const base::Error& error) {
           .file = {}};
 }
 
+Result<void> CompilerProcess::answer_wanted(std::span<const std::uint8_t> keys, const artifact::Deadline& deadline) {
+  artifact::CachedGroups found;
+  artifact::Sha256 key;
+  for (std::size_t at = 0; at + key.size() <= keys.size(); at += key.size()) {
+    std::copy_n(keys.begin() + static_cast<std::ptrdiff_t>(at), key.size(), key.begin());
+    found.groups.push_back(find_group(key));
+  }
+  return artifact::write_frame(to_.get(), artifact::FrameKind::Found, base::archive_write(found), deadline);
+}
+
 Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const std::uint8_t> wasm) {
-  struct sigaction ignore{}, previous{};
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &ignore, &previous);
+  const WithoutSigpipe quiet;
   artifact::CompileRequest request = options_;
   artifact::Deadline deadline = std::chrono::steady_clock::now() + options_.time_limit;
   auto sent = artifact::write_frame(to_.get(), artifact::FrameKind::Options, base::archive_write(request), deadline);
   if (sent) sent = artifact::write_frame(to_.get(), artifact::FrameKind::Module, wasm, deadline);
-  sigaction(SIGPIPE, &previous, nullptr);
   // A compiler that is gone may have said why.
   for (;;) {
     auto frame = artifact::read_frame(from_.get(), deadline);
@@ -121,6 +147,16 @@ Result<std::vector<std::uint8_t>> CompilerProcess::compile_bytes(std::span<const
     case artifact::FrameKind::Progress:
       if (auto progress = base::archive_read<artifact::CompileProgress>(frame->payload); progress && options_.progress)
         options_.progress(progress->done, progress->total);
+      break;
+    case artifact::FrameKind::Wanted:
+      if (auto answered = answer_wanted(frame->payload, deadline); !answered)
+        return std::unexpected(ended_early(answered.error()));
+      break;
+    case artifact::FrameKind::Made:
+      if (artifact::Sha256 key; frame->payload.size() > key.size()) {
+        std::copy_n(frame->payload.begin(), key.size(), key.begin());
+        keep_group(key, std::span(frame->payload).subspan(key.size()));
+      }
       break;
     case artifact::FrameKind::Artifact: return std::move(frame->payload);
     case artifact::FrameKind::Failed: return std::unexpected(artifact::read_error(frame->payload));

@@ -16,6 +16,7 @@
 #include "artifact/compiler_build.h"
 #include "artifact/cpu.h"
 #include "artifact/sha256.h"
+#include "prepare/group_store.h"
 #include "prepare/input.h"
 
 namespace cusp::prepare {
@@ -111,7 +112,9 @@ Result<StoreKey> key_of(Input& input, const PrepareOptions& options) {
 Result<std::vector<std::uint8_t>> compile_input(Input& input, const PrepareOptions& options) {
   if (input.bytes.empty()) input.bytes = CUSP_TRY(read_file(input.path));
   CUSP_TRY(check_wasm(input));
-  auto compiler = CUSP_TRY(CompilerProcess::start(options));
+  PrepareOptions with_groups = options;
+  with_groups.cache_groups = !options.no_cache && options.opt_level > 0; // the first tier is as quick as reading them
+  auto compiler = CUSP_TRY(CompilerProcess::start(with_groups));
   return compiler->compile_bytes(input.bytes);
 }
 
@@ -120,6 +123,7 @@ namespace {
 Result<std::shared_ptr<const Artifact>> prepare_keyed(Input& input, const StoreKey& key,
                                                       const PrepareOptions& options) {
   if (auto found = take_from_store(key)) return found;
+  make_group_folder();
   std::vector<std::uint8_t> bytes = CUSP_TRY(compile_input(input, options));
   if (auto kept = put_into_store(key, bytes)) return kept;
   return artifact_from_bytes(bytes, input.path); // a store that cannot be written is no reason not to run

@@ -46,6 +46,7 @@ public:
 
 private:
   CompilerProcess() = default;
+  Result<void> answer_wanted(std::span<const std::uint8_t> keys, const artifact::Deadline& deadline);
   std::string end();
   base::Error ended_early(const base::Error& error);
   PrepareOptions options_;

@@ -79,7 +79,8 @@ protected:
     const fs::path store = folder_ / "cache/cusp/default";
     if (fs::exists(store))
       for (const auto& entry : fs::directory_iterator(store))
-        if (extension.empty() || entry.path().extension() == extension) found.push_back(entry.path());
+        if (entry.is_regular_file() && (extension.empty() || entry.path().extension() == extension))
+          found.push_back(entry.path());
     return found;
   }
   // Prepares, and expects an artifact of the input as it is now.

@@ -56,7 +56,7 @@ void FunctionLowering::on_start(const wasm::FunctionValidator& validator) {
   function_ = group_.function(func);
   signature_ = &group_.signature_of(func);
   body_offset_ = group_.wasm.code[validator.function().value].offset;
-  subprogram_ = group_.make_subprogram(func, body_offset_ - group_.wasm.file_offset);
+  subprogram_ = group_.make_subprogram(func);
   function_->setSubprogram(subprogram_);
   vmctx_ = function_->getArg(0);
   hints_ = group_.hints_of(func);
@@ -139,8 +139,8 @@ void FunctionLowering::place(llvm::BasicBlock* block) {
 llvm::IRBuilder<> FunctionLowering::at_entry() { return llvm::IRBuilder<>(entry_->getTerminator()); }
 
 void FunctionLowering::locate(const wasm::OpContext& op) {
-  const auto offset = static_cast<unsigned>(op.offset - group_.wasm.file_offset);
-  ir.SetCurrentDebugLocation(llvm::DILocation::get(group_.context, offset, 0, subprogram_));
+  const auto line = static_cast<unsigned>(op.offset - body_offset_) + 1;
+  ir.SetCurrentDebugLocation(llvm::DILocation::get(group_.context, line, 0, subprogram_));
 }
 
 void FunctionLowering::trap_if(Value* condition, abi::Trap kind) {

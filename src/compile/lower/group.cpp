@@ -158,12 +158,12 @@ llvm::FunctionCallee Group::trap(abi::Trap trap) {
   return slot;
 }
 
-llvm::DISubprogram* Group::make_subprogram(wasm::FuncIndex func, std::uint64_t body_offset) {
+llvm::DISubprogram* Group::make_subprogram(wasm::FuncIndex func) {
   const std::string name = function_symbol(settings.module_index, func.value);
   auto flags = llvm::DISubprogram::SPFlagDefinition;
   if (settings.opt_level > 0) flags |= llvm::DISubprogram::SPFlagOptimized;
   return debug.createFunction(debug_file_, name, "", debug_file_, func.value + 1, debug_type_,
-                              static_cast<unsigned>(body_offset), llvm::DINode::FlagZero, flags);
+                              /*ScopeLine=*/0, llvm::DINode::FlagZero, flags);
 }
 
 llvm::Value* Group::field(llvm::IRBuilder<>& ir, llvm::Value* vmctx, std::uint64_t offset) {

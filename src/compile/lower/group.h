@@ -43,7 +43,7 @@ public:
   // Whether the target has an x86 feature, under LLVM's name.
   bool has_cpu_feature(const char* name) const;
   llvm::CallingConv::ID convention() const; // of guest functions and of what stands for them
-  llvm::DISubprogram* make_subprogram(wasm::FuncIndex func, std::uint64_t body_offset);
+  llvm::DISubprogram* make_subprogram(wasm::FuncIndex func);
 
   // Code shared by function bodies and stubs.
   llvm::Value* field(llvm::IRBuilder<>& ir, llvm::Value* vmctx, std::uint64_t offset);

@@ -21,7 +21,7 @@ class TargetMachine;
 namespace cusp::compile {
 
 struct LoweringSettings {
-  std::uint32_t module_index = 0; // the module's place in ArtifactMeta::modules
+  std::uint32_t module_index = 0; // in symbols. The cache compiles every module as the first (group_cache.h)
   artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
   unsigned opt_level = 2;
   bool deterministic_simd = false, canonical_nans = false, fuel = false; // artifact::CompileRequest
@@ -51,8 +51,8 @@ public:
   ~GroupLowering();
 
   // Validates and lowers one body in one pass. Debug locations: one DISubprogram per function (line = FuncIndex + 1,
-  // name = its symbol), one DILocation per operator that can trap or call (line = byte offset of the operator in the
-  // module's file), so that the line table with inlining becomes the trap table. Error: Invalid, Malformed, Unsupported
+  // name = its symbol), one DILocation per operator that can trap or call (line = 1 + byte offset of the operator in its
+  // body, wherever that lies), so that the line table with inlining becomes the trap table. Error: Invalid, Malformed, Unsupported
   // at the byte offset.
   base::Result<void> lower(wasm::DefinedFuncIndex func);
   // By the bodies lowered so far.
