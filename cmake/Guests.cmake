@@ -40,9 +40,11 @@ function(cusp_core_guest name kind)
   add_dependencies(guests guest_${name})
 endfunction()
 
-# cusp_text_guest(ROOM FILE) builds tests/ROOM/components/FILE.wat: guests/ROOM-FILE.wasm.
+# cusp_text_guest(ROOM FILE) builds tests/ROOM/FOLDER/FILE.wat, FOLDER `components` if not given: guests/ROOM-FILE.wasm.
 function(cusp_text_guest room file)
-  set(_source ${CMAKE_SOURCE_DIR}/tests/${room}/components/${file}.wat)
+  set(_folder components ${ARGN})
+  list(GET _folder -1 _folder)
+  set(_source ${CMAKE_SOURCE_DIR}/tests/${room}/${_folder}/${file}.wat)
   set(_out ${CMAKE_BINARY_DIR}/guests/${room}-${file}.wasm)
   add_custom_command(OUTPUT ${_out}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
@@ -54,6 +56,7 @@ endfunction()
 
 if(WASM_TOOLS)
   cusp_text_guest(canon async)
+  cusp_text_guest(embed core guests)
   cusp_guest_of(embed ${CMAKE_SOURCE_DIR}/tests/embed/guests test:embed/guest ${CMAKE_SOURCE_DIR}/tests/embed/guests/guest.cpp)
   cusp_text_guest(wasi command3)
   cusp_text_guest(wasi service3)

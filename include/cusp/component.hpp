@@ -40,13 +40,6 @@ std::unique_ptr<Error> call_typed(const BoundFunc& func, void* const* arguments,
 
 } // namespace detail
 
-/// A function or resource that a component imports or exports.
-struct ExternInfo {
-  std::string interface; ///< "" in the root world
-  std::string name;
-  std::string type; ///< as WIT writes it; "resource"
-};
-
 class Component {
 public:
   /// From a file: a component's binary, which is compiled unless the store has it, or what save() or `cusp compile` wrote. The latter is

@@ -7,6 +7,7 @@
 #include "cusp/engine.hpp"
 #include "cusp/error.hpp"
 #include "cusp/linker.hpp"
+#include "cusp/module.hpp"
 #include "cusp/resource.hpp"
 #include "cusp/task.hpp"
 #include "cusp/type_info.hpp"

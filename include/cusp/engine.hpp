@@ -57,6 +57,13 @@ private:
   std::shared_ptr<detail::EngineState> state_;
 };
 
+/// What a component or module imports or exports.
+struct ExternInfo {
+  std::string interface; ///< "" in the root world
+  std::string name;
+  std::string type; ///< as WIT writes it; "resource"
+};
+
 /// What one instance may use. A guest that asks for more memory or table is told no; one that runs too deep or too long traps.
 struct Limits {
   std::uint64_t memory_bytes = ~std::uint64_t{0}; ///< linear memories, tables and objects together

@@ -187,15 +187,15 @@ struct WasiGrants {
   /// on the instance's thread.
   using Output = std::function<void(std::string_view part)>;
 
-  std::vector<std::string> arguments;
-  std::vector<std::pair<std::string, std::string>> environment;
-  std::vector<Directory> directories;
+  std::vector<std::string> arguments{};
+  std::vector<std::pair<std::string, std::string>> environment{};
+  std::vector<Directory> directories{};
   bool inherit_stdio = false; ///< all three streams are this process's; the next three do not count then
-  std::string stdin_text;
-  Output stdout_to, stderr_to;
+  std::string stdin_text{};
+  Output stdout_to{}, stderr_to{};
   bool outgoing_http = false;
-  /// Rules for sockets, as `cusp run --allow-net` has them: "tcp:db.internal:5432", "lookup:*.example.com", "all".
-  std::vector<std::string> network;
+  /// Rules for sockets, as `cusp run --net` has them: "tcp:db.internal:5432", "lookup:*.example.com", "all".
+  std::vector<std::string> network{};
 };
 
 class Linker {

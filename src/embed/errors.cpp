@@ -64,6 +64,12 @@ Error to_public(base::Error error, const runtime::TrapInfo& trap) {
   return made;
 }
 
+Error exited(int code) {
+  Error made{.code = cusp::ErrorCode::Exit, .message = fmt::format("the guest exited with code {}", code)};
+  made.exit_code = code;
+  return made;
+}
+
 Error wrong_thread(std::string_view what) {
   return Error{.code = cusp::ErrorCode::InvalidArgument,
                .message = fmt::format("{} belongs to the thread that made it, and this is another", what)};

@@ -10,6 +10,7 @@ namespace cusp::embed {
 Error to_public(base::Error error);
 // A trap, with the guest's backtrace.
 Error to_public(base::Error error, const runtime::TrapInfo& trap);
+Error exited(int code);
 Error wrong_thread(std::string_view what);
 
 } // namespace cusp::embed

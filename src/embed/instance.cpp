@@ -13,23 +13,9 @@ using embed::to_public;
 namespace detail {
 
 Error InstanceState::to_error(base::Error error) const {
-  if (host.exit_code) {
-    Error made{.code = ErrorCode::Exit, .message = fmt::format("the guest exited with code {}", *host.exit_code)};
-    made.exit_code = *host.exit_code;
-    return made;
-  }
+  if (host.exit_code) return embed::exited(*host.exit_code);
   if (error.code == base::ErrorCode::Trap && component) return to_public(std::move(error), component->last_trap());
   return to_public(std::move(error));
-}
-
-void InstanceState::start_clock() {
-  host.deadline = loop::Clock::now() + std::chrono::duration_cast<loop::Clock::duration>(*linked->limits.call_time);
-  if (component) component->slot().set_deadline(host.deadline.time_since_epoch().count());
-}
-
-void InstanceState::stop_clock() {
-  host.deadline = loop::kNever;
-  if (component) component->slot().set_deadline(std::nullopt);
 }
 
 Result<void> GuestHandle::drop() {

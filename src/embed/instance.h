@@ -2,9 +2,8 @@
 #pragma once
 
 #include "embed/engine.h"
-#include "embed/errors.h"
+#include "embed/enter.h"
 #include "embed/signature.h"
-#include "embed/thread.h"
 
 namespace cusp::detail {
 
@@ -30,26 +29,13 @@ struct InstanceState : std::enable_shared_from_this<InstanceState> {
 
   Error to_error(base::Error error) const;
 
-  // Runs `body` (a base::Result<void>) where a guest can run, within the time that a call has. Null: all went well.
-  template <class F> std::unique_ptr<Error> enter(F body) {
-    if (embed::Thread::existing() != thread.get())
-      return std::make_unique<Error>(embed::wrong_thread("a component instance"));
-    base::Result<void> done;
-    thread->run([&] {
-      bool timed = calls++ == 0 && linked->limits.call_time;
-      if (timed) start_clock();
-      done = body();
-      if (timed) stop_clock();
-      --calls;
-    });
-    if (done) [[likely]]
-      return nullptr;
-    return std::make_unique<Error>(to_error(std::move(done).error()));
-  }
+  template <class F> std::unique_ptr<Error> enter(F body) { return embed::enter(*this, std::move(body)); }
 
-private:
-  void start_clock();
-  void stop_clock();
+  const Limits& limits() const { return linked->limits; }
+  void set_deadline(loop::TimePoint deadline) {
+    host.deadline = deadline;
+    if (component) component->slot().set_deadline(embed::steady_ns(deadline));
+  }
 };
 
 struct BoundFunc {

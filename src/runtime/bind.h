@@ -37,6 +37,7 @@ public:
   HostCall(const HostCall&) = delete;
 
   Store& store() const { return store_; }
+  const abi::MemoryRecord* memory() const { return memory_; } // the caller's; null: it has none
   // The embedder's own, from Store::user.
   template <class T> T& host() const { return *static_cast<T*>(store_.user); }
 
@@ -192,6 +193,11 @@ public:
     using Call = typename detail::CoreBinding<F>::template For<F>;
     funcs_.insert_or_assign(std::string(name),
                             HostFuncDef{Call::type(), &Call::thunk, std::make_shared<const F>(std::move(function))});
+    return *this;
+  }
+  // For bindings of other kinds: what thunk and callable are to each other is theirs to know.
+  HostModule& define(std::string_view name, HostFuncDef def) {
+    funcs_.insert_or_assign(std::string(name), std::move(def));
     return *this;
   }
   const HostFuncDef* find(std::string_view name) const;

@@ -1,0 +1,17 @@
+;; A core module for the embedding tests: calls the host, has a memory, a global, several results, a trap.
+(module
+  (import "env" "log" (func $log (param i32 i32)))
+  (import "env" "scale" (func $scale (param i64 f64) (result f64)))
+  (memory (export "memory") 1 4)
+  (data (i32.const 16) "from the guest")
+  (global (export "count") (mut i64) (i64.const 41))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "speak") (call $log (i32.const 16) (i32.const 14)))
+  (func (export "speak-far") (call $log (i32.const 65530) (i32.const 14)))
+  (func (export "scaled") (param i64 f64) (result f64) (call $scale (local.get 0) (local.get 1)))
+  (func (export "split") (param i64) (result i32 i64 f32)
+    (i32.wrap_i64 (local.get 0)) (local.get 0) (f32.convert_i64_s (local.get 0)))
+  (func (export "byte") (param i32) (result i32) (i32.load8_u (local.get 0)))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "spin") (loop (br 0)))
+  (func (export "_initialize") (global.set 0 (i64.const 42))))
