@@ -37,6 +37,7 @@ function(cusp_room name)
     target_include_directories(${_target} INTERFACE ${CMAKE_BINARY_DIR}/rooms/${name})
     target_link_libraries(${_target} INTERFACE cusp_flags ${_deps} ${ROOM_LIBS})
   endif()
+  set(CUSP_ROOM_LIBS_${name} ${ROOM_LIBS} ${ROOM_PRIVATE_LIBS} PARENT_SCOPE) # for Install.cmake
 endfunction()
 
 # cusp_test(NAME ROOMS r1 r2 ... [LIBS ...]) builds tests/NAME/*_test.cpp into one gtest program cusp_NAME_tests.
