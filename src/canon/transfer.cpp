@@ -2,6 +2,7 @@
 
 #include "canon/abi.h"
 #include "canon/copy.h"
+#include "canon/store_string.h"
 #include "canon/strings.h"
 #include "canon/value_abi.h"
 
@@ -103,7 +104,7 @@ bool Transfer::may_copy(std::uint64_t bytes) {
   return false;
 }
 
-// Same encoding on both sides: checked and copied as it is. Otherwise by way of UTF-8.
+// UTF-16 on both sides is checked and copied as it is. Otherwise by way of UTF-8.
 void Transfer::string(std::uint32_t pointer, std::uint32_t length, std::uint32_t& new_pointer,
                       std::uint32_t& new_length) {
   StringEncoding encoding = from_.options().string_encoding;
@@ -120,7 +121,7 @@ void Transfer::string(std::uint32_t pointer, std::uint32_t length, std::uint32_t
     return;
   }
   std::string_view text = from_.lift_string(pointer, length);
-  if (!from_.trapped() && may_copy(text.size())) to_.lower_string(text, new_pointer, new_length);
+  if (!from_.trapped() && may_copy(text.size())) store_string(to_, text, encoding, length, new_pointer, new_length);
 }
 
 void Transfer::list(std::uint32_t pointer, std::uint32_t length, ValType type, std::uint32_t& new_pointer) {

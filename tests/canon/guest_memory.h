@@ -24,6 +24,7 @@ struct GuestMemory {
     auto& memory = *static_cast<GuestMemory*>(self->environment);
     std::uint32_t old = values[0].i32, old_size = values[1].i32, alignment = values[2].i32, size = values[3].i32;
     ++memory.calls;
+    memory.sizes.push_back(size);
     memory.saw_may_leave = memory.saw_may_leave || memory.state.may_leave;
     if (memory.forced) return values[0].i64 = *memory.forced, 0;
     if (memory.fails) return 1;
@@ -46,6 +47,7 @@ struct GuestMemory {
   RuntimeOptions options;
   InstanceState state;
   std::uint32_t top = 1024, calls = 0;
+  std::vector<std::uint32_t> sizes;    // that realloc was asked for
   std::optional<std::uint32_t> forced; // what realloc gives
   bool fails = false, saw_may_leave = false;
 };
