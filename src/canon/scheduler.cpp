@@ -379,9 +379,11 @@ Scheduler::Drive Scheduler::drive_until(bool (*done)(const void*), const void* w
     }
     if (!holder_) {
       holder_ = self;
-      bool ran = run_one();
-      let_go();
-      if (ran) continue;
+      if (run_one()) {
+        let_go();
+        continue;
+      }
+      holder_ = nullptr; // nothing has changed, and nobody else need look: two who wait would wake each other for ever
       if (expected_ + host_count_ <= waiting_outside_ + own) return Drive::Deadlock;
     }
     component_.before_wait();

@@ -183,11 +183,36 @@ TEST_F(AsyncGuest, WaitsForFibersThatWorkAndNotForThoseThatAttend) {
     instance.settle();
     EXPECT_TRUE(worked);
     EXPECT_FALSE(attended);
-    EXPECT_TRUE(instance.is_idle());
     EXPECT_TRUE(instance.finish());
+    EXPECT_TRUE(instance.is_idle());
     EXPECT_FALSE(attended);
     ASSERT_TRUE(instance.reset());
     EXPECT_TRUE(attended); // it was cancelled
+  });
+}
+
+TEST_F(AsyncGuest, LetsTwoWaitWithoutWakingEachOther) {
+  with_instance([&](ComponentInstance& instance) {
+    auto first = make_stream<std::uint8_t>(instance), second = make_stream<std::uint8_t>(instance);
+    auto& loop = loop::Fiber::current()->loop();
+    auto now = loop::Clock::now();
+    instance.slot().set_deadline((now + std::chrono::milliseconds(20)).time_since_epoch().count());
+    ASSERT_TRUE(instance.attend([&] { loop.sleep_until(loop::kNever); })); // what they might wait for
+    loop::Event ended;
+    base::ErrorCode other = {};
+    loop.spawn([&] {
+      std::uint8_t room[1];
+      auto got = second.stream.read(room);
+      other = got ? base::ErrorCode{} : got.error().code;
+      ended.set();
+    });
+    std::uint8_t room[1];
+    auto got = first.stream.read(room);
+    ended.wait();
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, base::ErrorCode::Timeout);
+    EXPECT_EQ(other, base::ErrorCode::Timeout);
+    instance.slot().set_deadline(std::nullopt);
   });
 }
 
