@@ -358,7 +358,7 @@ bool Scheduler::run_one() {
     resume(*thread, Woke::Normally);
     if (failed_) return true;
     component_.state().leave(instance, {});
-    if (only_yielded && ++turns_ % kTurnsPerYield == 0) loop::Fiber::yield();
+    if (only_yielded) ++turns_;
     return true;
   }
   return false;
@@ -379,8 +379,11 @@ Scheduler::Drive Scheduler::drive_until(bool (*done)(const void*), const void* w
     }
     if (!holder_) {
       holder_ = self;
+      const std::uint32_t turns = turns_;
       if (run_one()) {
         let_go();
+        // With the instance free: among the others are fibers that want to hold it.
+        if (turns_ != turns && turns_ % kTurnsPerYield == 0) loop::Fiber::yield();
         continue;
       }
       holder_ = nullptr; // nothing has changed, and nobody else need look: two who wait would wake each other for ever
