@@ -22,7 +22,7 @@ from wasi import MINUTE, env_options, make_tree, scratch
 MISSING = {
     "embed": "is for embedders", "fake-clocks": "is for embedders", "extra-forbidden-header": "is for embedders",
     "internet": "needs the internet", "dns": "needs a name server", "public-route": "needs a public route", "blackhole-route": "needs a route that swallows packets",
-    "tty": "needs a terminal of its own", "sockets": "waits for sockets", "wasi-tls": "waits for wasi:tls",
+    "tty": "needs a terminal of its own", "wasi-tls": "waits for wasi:tls",
 }
 # Cases that assert a limit or a text of Wasmtime's.
 OF_WASMTIME = {
@@ -171,8 +171,8 @@ def suite_program(config, tally, folder, wasm):
             shutil.copytree(folder / root, here / "root", symlinks=True)
             subprocess.run(["chmod", "-R", "u+w", here / "root"], check=True)
             options += ["--dir", f"{here / 'root'}::/"]
-        if "sockets" in spec.get("proposals", []):
-            return tally.skip(name, MISSING["sockets"])
+        if "sockets" in spec.get("proposals", []) or wasm.stem.startswith("sockets-"):
+            options += ["--net", "all"]
         command = [config.cusp, "serve" if serves else "run", "--opt-level", config.opt_level, *options]
         command += ["--addr", f"127.0.0.1:{port}", "--workers", "1"] if serves else ["--argv0", wasm.name]
         program = Program(config, [*command, wasm, *start.get("args", [])], serves)
@@ -213,6 +213,10 @@ def options_of(config, case, folder, substitute):
     for option, key in (("cwd", "cwd"), ("max_random_size", "max-random-size")):
         if option in given:
             options += ["-S", f"{key}={given[option]}"]
+    if net := case.get("net"):
+        options += ["-S", "inherit-network"] if net["inherit"] else []
+        for right, key in (("tcp", "tcp"), ("udp", "udp"), ("ip_name_lookup", "allow-ip-name-lookup")):
+            options += [] if net[right] else ["-S", f"{key}=n"]
     for option, key in (("config", "config-var"), ("keyvalue", "keyvalue-in-memory-data")):
         for name, value in given.get(option, {}).items():
             options += ["-S", f"{key}={name}={value}"]

@@ -66,6 +66,7 @@ void add_sockets(canon::Linker& linker) {
       });
   add_tcp_sockets(linker);
   add_udp_sockets(linker);
+  add_sockets_3(linker);
 }
 
 } // namespace cusp::wasi

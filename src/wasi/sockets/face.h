@@ -1,4 +1,4 @@
-// The 0.2 faces of wasi:sockets: what their handles stand for.
+// The faces of wasi:sockets: what their handles stand for, and what they share.
 #pragma once
 
 #include "canon/bind.h"
@@ -11,6 +11,7 @@ struct Network {};
 
 void add_tcp_sockets(canon::Linker& linker);
 void add_udp_sockets(canon::Linker& linker);
+void add_sockets_3(canon::Linker& linker); // wasi:sockets 0.3
 
 // Functions that pass on what the object behind the handle says.
 template <class Handle, auto kMethod> auto forward(canon::Borrow<Handle> self) {

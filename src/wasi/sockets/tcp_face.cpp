@@ -24,16 +24,6 @@ using State = TcpSocket::State;
 using Streams = std::tuple<Own<InputStream>, Own<OutputStream>>;
 using Accepted = std::tuple<Own<TcpHandle>, Own<InputStream>, Own<OutputStream>>;
 
-class TcpWait final : public Waitable {
-public:
-  explicit TcpWait(Ref<TcpSocket> socket) : socket_(std::move(socket)) {}
-  bool ready() override { return socket_->ready(); }
-  loop::Event* event() override { return &socket_->event(); }
-
-private:
-  Ref<TcpSocket> socket_;
-};
-
 std::unexpected<SocketError> fail(SocketError error) { return std::unexpected(error); }
 
 SocketResult<Own<TcpHandle>> create(CallContext& cx, AddressFamily family) {

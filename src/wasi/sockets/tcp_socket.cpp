@@ -45,8 +45,8 @@ SocketResult<void> TcpSocket::bind(const NetworkAccess& network, const SocketAdd
   if (port_of(address) != 0 && !network.permits(NetworkUse::TcpBind, address))
     return std::unexpected(SocketError::AccessDenied);
   // A port of the guest's choice is free again at once, whatever a connection's TIME_WAIT says. Spec: start-bind, implementors note.
-  if (port_of(address) != 0)
-    if (auto reuse = set_option(SOL_SOCKET, SO_REUSEADDR, 1); !reuse) return reuse;
+  // The connections of this one must allow it too, so that it is set for every port.
+  if (auto reuse = set_option(SOL_SOCKET, SO_REUSEADDR, 1); !reuse) return reuse;
   SystemAddress system = to_system(address);
   if (::bind(fd(), system.get(), system.size) != 0) return system_error();
   requested_ = address;

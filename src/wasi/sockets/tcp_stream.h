@@ -9,6 +9,17 @@
 
 namespace cusp::wasi {
 
+// For what a socket waits for in the state that it is in.
+class TcpWait final : public Waitable {
+public:
+  explicit TcpWait(Ref<TcpSocket> socket) : socket_(std::move(socket)) {}
+  bool ready() override { return socket_->ready(); }
+  loop::Event* event() override { return &socket_->event(); }
+
+private:
+  Ref<TcpSocket> socket_;
+};
+
 class TcpSource final : public InputSource {
 public:
   explicit TcpSource(Ref<TcpSocket> socket) : socket_(std::move(socket)) {}
