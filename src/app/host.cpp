@@ -11,6 +11,7 @@ Result<std::shared_ptr<const wasi::Config>> make_config(const Grants& grants, wa
   config->environment = grants.environment;
   config->file_io = file_io;
   config->outgoing_http = grants.outgoing_http;
+  if (grants.outgoing_http) config->tls = CUSP_TRY(http::TlsClient::create(grants.ca_file));
   config->network = grants.network;
   if (grants.max_random_bytes) config->max_random_bytes = *grants.max_random_bytes;
   config->initial_cwd = grants.initial_cwd;

@@ -33,7 +33,8 @@ struct Grants {
   std::vector<DirectoryGrant> directories;
   std::vector<std::string> listeners; // "host:port": TCP sockets for core modules (WASI 0.1) to accept from
   bool outgoing_http = true;
-  wasi::NetworkPolicy network;                   // for sockets; nothing if not told
+  std::string ca_file;         // certificates that outgoing https trusts besides the system's; empty: none
+  wasi::NetworkPolicy network; // for sockets; nothing if not told
   std::optional<std::uint64_t> max_random_bytes; // of one call
   std::optional<std::string> initial_cwd;
   std::vector<std::pair<std::string, std::string>> configuration;

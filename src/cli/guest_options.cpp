@@ -183,6 +183,9 @@ void add_guest_options(CLI::App& command, GuestArguments& arguments) {
       ->allow_extra_args(false)
       ->type_name("RULE");
   command
+      .add_option("--ca-file", arguments.ca_file, "Certificates (PEM) that outgoing https trusts besides the system's")
+      ->type_name("FILE");
+  command
       .add_option("--config", arguments.config,
                   "A value of wasi:config for the guest; @FILE has one NAME=VALUE in each line")
       ->allow_extra_args(false)
@@ -221,6 +224,7 @@ Result<GuestOptions> read_guest_options(const GuestArguments& arguments, artifac
   GuestOptions options;
   for (const std::string& text : arguments.env) options.grants.environment.push_back(CUSP_TRY(environment_of(text)));
   for (const std::string& text : arguments.dirs) options.grants.directories.push_back(CUSP_TRY(directory_of(text)));
+  options.grants.ca_file = arguments.ca_file;
   for (const std::string& rule : arguments.net) CUSP_TRY(options.grants.network.allow(rule));
   for (const std::string& text : arguments.config) CUSP_TRY(add_configuration(options.grants, text));
   for (const std::string& text : arguments.keyvalue) options.grants.buckets.push_back(CUSP_TRY(bucket_of(text)));

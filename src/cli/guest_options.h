@@ -17,7 +17,7 @@ namespace cusp::cli {
 
 struct GuestArguments {
   std::vector<std::string> env, dirs, net, config, keyvalue, wasm, wasi;
-  std::string timeout, max_memory;
+  std::string timeout, max_memory, ca_file;
 };
 
 struct GuestOptions {

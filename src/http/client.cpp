@@ -105,6 +105,20 @@ ClientResult<void> connect(const Destination& to, SocketStream& stream, loop::Ti
   return outcome;
 }
 
+// Under TLS from here on, with a peer that has proved to be `host`.
+ClientResult<void> secure(const TlsClient& client, std::string host, SocketStream& stream, loop::TimePoint deadline) {
+  if (host.ends_with('.')) host.pop_back(); // as certificates have it
+  base::Result<std::unique_ptr<TlsSession>> session;
+  // The first one reads the system's certificates.
+  loop::EventLoop::current()->run_blocking([&] { session = client.connect(host, "http/1.1"); });
+  auto done = session ? stream.start_tls(*std::move(session), deadline)
+                      : base::Result<void>(std::unexpected(std::move(session).error()));
+  if (done) return {};
+  if (done.error().code == ErrorCode::Timeout) return std::unexpected(ClientError::ConnectionTimeout);
+  return std::unexpected(done.error().code == ErrorCode::Invalid ? ClientError::TlsCertificateError
+                                                                 : ClientError::TlsError);
+}
+
 } // namespace
 
 std::string_view client_error_text(ClientError error) {
@@ -121,6 +135,7 @@ std::string_view client_error_text(ClientError error) {
   case ClientError::ResponseIncomplete: return "the response ended early";
   case ClientError::RequestInvalid: return "the request is not valid";
   case ClientError::TlsError: return "the TLS handshake failed";
+  case ClientError::TlsCertificateError: return "the server's certificate is not trusted";
   case ClientError::Unsupported: return "the scheme is not supported";
   case ClientError::Internal: return "internal error";
   }
@@ -149,16 +164,20 @@ Exchange::Exchange() : state_(std::make_unique<State>()) {}
 Exchange::~Exchange() = default;
 
 ClientResult<std::unique_ptr<Exchange>> Exchange::start(ClientRequest request, const ClientOptions& options) {
-  if (request.scheme == "https") return std::unexpected(ClientError::Unsupported);
-  if (request.scheme != "http") return std::unexpected(ClientError::RequestInvalid);
-  auto to = split_authority(request.authority, "80");
+  const bool https = request.scheme == "https";
+  if (!https && request.scheme != "http") return std::unexpected(ClientError::RequestInvalid);
+  if (https && !options.tls) return std::unexpected(ClientError::Unsupported);
+  auto to = split_authority(request.authority, https ? "443" : "80");
   if (!to || !is_token(request.method)) return std::unexpected(ClientError::RequestInvalid);
   std::unique_ptr<Exchange> exchange(new Exchange);
   State& state = *exchange->state_;
   state.request = std::move(request);
   state.options = options;
-  if (auto connected = connect(*to, state.stream, state.after(options.connect_timeout)); !connected)
-    return std::unexpected(connected.error());
+  const loop::TimePoint deadline = state.after(options.connect_timeout);
+  if (auto connected = connect(*to, state.stream, deadline); !connected) return std::unexpected(connected.error());
+  if (https)
+    if (auto secured = secure(*options.tls, to->host, state.stream, deadline); !secured)
+      return std::unexpected(secured.error());
 
   const ClientRequest& r = state.request;
   state.chunked = r.has_body && !r.content_length;

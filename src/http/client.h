@@ -1,4 +1,4 @@
-// HTTP/1.1 client: one connection per exchange, request body streamed out, response body streamed in. Runs on the loop of the calling fiber.
+// HTTP/1.1 client, plain or under TLS: one connection per exchange, request body streamed out, response body streamed in. Runs on the loop of the calling fiber.
 // Knows nothing of WebAssembly; its errors are those of wasi:http's error-code.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "http/body.h"
 #include "http/message.h"
 #include "http/stream.h"
+#include "http/tls.h"
 
 namespace cusp::http {
 
@@ -27,6 +28,7 @@ enum class ClientError : std::uint8_t {
   ResponseIncomplete,
   RequestInvalid,
   TlsError,
+  TlsCertificateError,
   Unsupported,
   Internal,
 };
@@ -37,6 +39,7 @@ struct ClientOptions {
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(30);
   std::chrono::nanoseconds first_byte_timeout = std::chrono::seconds(600);
   std::chrono::nanoseconds between_bytes_timeout = std::chrono::seconds(600);
+  const TlsClient* tls = nullptr; // for https; none: Unsupported. Lives longer than the exchange
 };
 
 struct ClientRequest {

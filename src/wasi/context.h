@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "canon/context.h"
+#include "http/tls.h"
 #include "wasi/filesystem/descriptor.h"
 #include "wasi/io/streams.h"
 #include "wasi/keyvalue/store.h"
@@ -35,6 +36,7 @@ struct Config {
   std::vector<std::shared_ptr<const base::UniqueFd>> listeners; // TCP sockets that listen, for WASI 0.1's sock_accept
   IoMode file_io = IoMode::Pool;
   bool outgoing_http = true;
+  std::shared_ptr<const http::TlsClient> tls; // for https; null: none
   NetworkPolicy network;
   std::uint64_t max_random_bytes = std::uint64_t{64} << 20; // of one call
   std::optional<std::string> initial_cwd;

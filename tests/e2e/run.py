@@ -7,7 +7,7 @@ import sys
 
 from harness import Config, Tally
 
-PARTS = ["commands", "install", "wit", "wasi", "components", "network", "state", "serving", "tiers", "faults", "conformance"]
+PARTS = ["commands", "install", "wit", "wasi", "components", "network", "state", "serving", "https", "tiers", "faults", "conformance"]
 
 
 def main():

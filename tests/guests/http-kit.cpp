@@ -69,15 +69,16 @@ void read_file(View path, Response& response) {
   system_abi::descriptor_drop(file.value);
 }
 
-// GET http://AUTHORITY/PATH and pass the answer on; 502 when there is none.
+// GET http(s)://AUTHORITY/PATH and pass the answer on; 502 when there is none.
 void outbound(View url, Response& response) {
-  View rest = url.after(sizeof "http://" - 1);
+  const bool secure = url.starts_with("https://");
+  View rest = url.after(secure ? sizeof "https://" - 1 : sizeof "http://" - 1);
   View authority = rest.before('/');
   View path = rest.after(authority.size);
   int32_t request = outgoing::request_new(http_abi::fields_new());
   outgoing::set_authority(request, 1, authority.data, authority.size);
   outgoing::set_path(request, 1, path.data, path.size);
-  outgoing::set_scheme(request, 1, 0, "", 0);
+  outgoing::set_scheme(request, 1, secure, "", 0);
   Returned<64> result;
   outgoing::handle(request, 0, 0, &result);
   if (result.byte(0) != 0) {

@@ -122,12 +122,13 @@ using Sent = std::expected<Own<Response>, HttpError>;
 bool method_has_body(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 
 HttpResult<Ref<OutgoingCall>> start_call(CallContext& cx, Request& request) {
-  if (!cx.host<Context>().config->outgoing_http) return std::unexpected(http_error<HttpCase::HttpRequestDenied>());
+  const Config& config = *cx.host<Context>().config;
+  if (!config.outgoing_http) return std::unexpected(http_error<HttpCase::HttpRequestDenied>());
   auto out = CUSP_TRY(to_client_request(request, *request.headers));
   Ref<BodySink> sink;
   if (!request.body.is_empty() || method_has_body(request.method))
     sink = make_ref<BodySink>(true, declared_length(*request.headers));
-  auto options = to_client_options(request.options ? &*request.options : nullptr);
+  auto options = to_client_options(request.options ? &*request.options : nullptr, config.tls.get());
   auto call = CUSP_TRY(OutgoingCall::start(std::move(out), options, sink.get()));
   bool sending = cx.component().attend([sink = std::move(sink), call, body = std::move(request.body)]() mutable {
     HttpResult<void> sent = sink ? body.send_to(*sink) : body.send_nothing();

@@ -17,6 +17,7 @@ HttpError to_http_error(http::ClientError error) {
   case ClientError::ProtocolError: return http_error<HttpCase::HttpProtocolError>();
   case ClientError::ResponseIncomplete: return http_error<HttpCase::HttpResponseIncomplete>();
   case ClientError::RequestInvalid: return http_error<HttpCase::HttpRequestUriInvalid>();
+  case ClientError::TlsCertificateError: return http_error<HttpCase::TlsCertificateError>();
   case ClientError::TlsError: return http_error<HttpCase::TlsProtocolError>();
   case ClientError::Unsupported: return http_error<HttpCase::InternalError>("this scheme is not supported");
   case ClientError::Internal: break;

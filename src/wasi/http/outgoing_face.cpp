@@ -28,10 +28,11 @@ std::optional<Once<ResponseResult>> get_response(Borrow<FutureIncomingResponse> 
 
 std::expected<Own<FutureIncomingResponse>, HttpError> handle(CallContext& cx, Own<OutgoingRequest> request,
                                                              std::optional<Own<RequestOptions>> options) {
-  if (!cx.host<Context>().config->outgoing_http) return std::unexpected(http_error<HttpCase::HttpRequestDenied>());
+  const Config& config = *cx.host<Context>().config;
+  if (!config.outgoing_http) return std::unexpected(http_error<HttpCase::HttpRequestDenied>());
   auto out = CUSP_TRY(to_client_request(*request, *request->headers));
-  auto call =
-      OutgoingCall::start(std::move(out), to_client_options(options ? &**options : nullptr), request->body.get());
+  auto timeouts = to_client_options(options ? &**options : nullptr, config.tls.get());
+  auto call = OutgoingCall::start(std::move(out), timeouts, request->body.get());
   if (!call) return std::unexpected(std::move(call).error());
   return canon::make_own<FutureIncomingResponse>(*std::move(call));
 }

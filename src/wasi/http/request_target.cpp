@@ -86,8 +86,9 @@ HttpResult<http::ClientRequest> to_client_request(const RequestTarget& target, c
   return out;
 }
 
-http::ClientOptions to_client_options(const RequestOptions* options) {
+http::ClientOptions to_client_options(const RequestOptions* options, const http::TlsClient* tls) {
   http::ClientOptions timeouts;
+  timeouts.tls = tls;
   if (!options) return timeouts;
   take_timeout(timeouts.connect_timeout, options->connect_timeout);
   take_timeout(timeouts.first_byte_timeout, options->first_byte_timeout);

@@ -29,6 +29,6 @@ public:
 
 // Error: what of it cannot be sent.
 HttpResult<http::ClientRequest> to_client_request(const RequestTarget& target, const FieldList& headers);
-http::ClientOptions to_client_options(const RequestOptions* options);
+http::ClientOptions to_client_options(const RequestOptions* options, const http::TlsClient* tls);
 
 } // namespace cusp::wasi
