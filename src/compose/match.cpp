@@ -68,14 +68,23 @@ void Matcher::interface(wit::InterfaceId expected, wit::InterfaceId found) {
 }
 
 void Matcher::function(const wit::Function& expected, const wit::Function& found) {
-  bool equal = expected.is_async == found.is_async && expected.params.size() == found.params.size() &&
-               same_optional(expected.result, found.result);
-  for (std::size_t i = 0; i < std::min(expected.params.size(), found.params.size()); ++i)
-    equal =
-        same(expected.params[i].type, found.params[i].type) && expected.params[i].name == found.params[i].name && equal;
-  if (!equal)
-    differences_.push_back({fmt::format("function `{}`", expected_.extern_name(expected)),
-                            wit::print_function(expected_, expected), wit::print_function(found_, found)});
+  std::string what = fmt::format("function `{}`", expected_.extern_name(expected));
+  auto same_name = [](const wit::Param& a, const wit::Param& b) { return a.name == b.name; };
+  if (expected.is_async != found.is_async || !std::ranges::equal(expected.params, found.params, same_name)) {
+    differences_.push_back({what, wit::print_function(expected_, expected), wit::print_function(found_, found)});
+    return;
+  }
+  std::optional<Parting> parting;
+  auto compare = [&] {
+    bool equal = true;
+    for (std::size_t i = 0; i < expected.params.size(); ++i)
+      equal = same_at(fmt::format("parameter `{}`", expected.params[i].name), expected.params[i].type,
+                      found.params[i].type) &&
+              equal;
+    return same_at("result", expected.result, found.result) && equal;
+  };
+  if (!compare_afresh(compare, parting))
+    differences_.push_back({what + ", " + parting->place, parting->expected, parting->found});
 }
 
 void Matcher::named(wit::TypeId expected, wit::TypeId found) {
@@ -85,9 +94,32 @@ void Matcher::named(wit::TypeId expected, wit::TypeId found) {
                             wit::print_definition(expected_, expected), wit::print_definition(found_, found)});
 }
 
-bool Matcher::same_optional(const std::optional<wit::Type>& expected, const std::optional<wit::Type>& found) {
-  if (!expected || !found) return !expected && !found;
-  return same(*expected, *found);
+template <class F> bool Matcher::compare_afresh(F compare, std::optional<Parting>& parting) {
+  auto steps = std::exchange(steps_, {});
+  auto outer = std::exchange(parting_, std::nullopt);
+  bool equal = compare();
+  parting = std::exchange(parting_, std::move(outer));
+  steps_ = std::move(steps);
+  return equal;
+}
+
+bool Matcher::part(std::string expected, std::string found) {
+  if (parting_) return false;
+  std::string place;
+  for (const std::string& step : steps_) place += (place.empty() ? "" : ", ") + step;
+  parting_ = Parting{std::move(place), std::move(expected), std::move(found)};
+  return false;
+}
+
+bool Matcher::same_at(std::string step, const std::optional<wit::Type>& expected,
+                      const std::optional<wit::Type>& found) {
+  if (!expected && !found) return true;
+  steps_.push_back(std::move(step));
+  bool equal = expected && found ? same(*expected, *found)
+                                 : part(expected ? wit::print_type(expected_, *expected) : "nothing",
+                                        found ? wit::print_type(found_, *found) : "nothing");
+  steps_.pop_back();
+  return equal;
 }
 
 namespace {
@@ -104,26 +136,38 @@ wit::Type resolved(const wit::Graph& graph, wit::Type type) {
 
 bool Matcher::same(wit::Type expected, wit::Type found) {
   expected = resolved(expected_, expected), found = resolved(found_, found);
+  auto differ = [&] { return part(wit::print_type(expected_, expected), wit::print_type(found_, found)); };
   const auto* a = std::get_if<wit::TypeId>(&expected);
   const auto* b = std::get_if<wit::TypeId>(&found);
-  if (!a || !b) return expected == found;
-  if (auto known = known_.find({*a, *b}); known != known_.end()) return known->second;
+  if (!a || !b) return expected == found || differ();
+  if (auto known = known_.find({*a, *b}); known != known_.end()) return known->second || differ();
   const wit::TypeDef& x = expected_.type(*a);
   const wit::TypeDef& y = found_.type(*b);
-  bool equal = same_definition(x, y);
-  if (std::holds_alternative<wit::Resource>(x.kind) && std::holds_alternative<wit::Resource>(y.kind))
-    equal = same_resource(*a, *b);
-  if (!equal && !x.name.empty() && x.name == y.name) {
-    differences_.push_back({fmt::format("{} `{}`", noun(x), x.name), wit::print_definition(expected_, *a),
-                            wit::print_definition(found_, *b)});
-    if (std::holds_alternative<wit::Resource>(x.kind)) {
-      differences_.back().expected = "the one of " + identity(expected_, expected_identity_, *a);
-      differences_.back().found = "the one of " + identity(found_, found_identity_, *b);
-    }
+  auto compare = [&] {
+    if (std::holds_alternative<wit::Resource>(x.kind) && std::holds_alternative<wit::Resource>(y.kind))
+      return same_resource(*a, *b);
+    return same_definition(x, y);
+  };
+  bool equal = false;
+  if (!x.name.empty() && x.name == y.name) {
+    std::optional<Parting> parting;
+    if (!compare_afresh(compare, parting)) tell_named(*a, *b, parting);
     equal = true; // said once; what mentions it is not to blame
+  } else {
+    equal = compare() || differ();
   }
   known_[{*a, *b}] = equal;
   return equal;
+}
+
+void Matcher::tell_named(wit::TypeId expected, wit::TypeId found, const std::optional<Parting>& parting) {
+  const wit::TypeDef& def = expected_.type(expected);
+  std::string what = fmt::format("{} `{}`", noun(def), def.name);
+  if (std::holds_alternative<wit::Resource>(def.kind))
+    differences_.push_back({what, "the one of " + identity(expected_, expected_identity_, expected),
+                            "the one of " + identity(found_, found_identity_, found)});
+  else if (parting) differences_.push_back({what + ", " + parting->place, parting->expected, parting->found});
+  else differences_.push_back({what, wit::print_definition(expected_, expected), wit::print_definition(found_, found)});
 }
 
 std::string Matcher::identity(const wit::Graph& graph, const Identity& given, wit::TypeId resource) const {
@@ -143,13 +187,12 @@ bool Matcher::same_resource(wit::TypeId expected, wit::TypeId found) {
 }
 
 bool Matcher::same_members(const std::vector<wit::Member>& expected, const std::vector<wit::Member>& found,
-                           bool typed) {
-  if (expected.size() != found.size()) return false;
+                           const char* what, bool typed) {
+  auto same_name = [](const wit::Member& a, const wit::Member& b) { return a.name == b.name; };
+  if (!std::ranges::equal(expected, found, same_name)) return false;
   bool equal = true;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    equal = expected[i].name == found[i].name && equal;
-    if (typed) equal = same_optional(expected[i].type, found[i].type) && equal;
-  }
+  for (std::size_t i = 0; typed && i < expected.size(); ++i)
+    equal = same_at(fmt::format("{} `{}`", what, expected[i].name), expected[i].type, found[i].type) && equal;
   return equal;
 }
 
@@ -161,25 +204,38 @@ bool Matcher::same_definition(const wit::TypeDef& expected, const wit::TypeDef& 
 }
 
 bool Matcher::same_kind(const wit::Alias& a, const wit::Alias& b) { return same(a.type, b.type); }
-bool Matcher::same_kind(const wit::Record& a, const wit::Record& b) { return same_members(a.fields, b.fields, true); }
-bool Matcher::same_kind(const wit::Variant& a, const wit::Variant& b) { return same_members(a.cases, b.cases, true); }
-bool Matcher::same_kind(const wit::Enum& a, const wit::Enum& b) { return same_members(a.cases, b.cases, false); }
-bool Matcher::same_kind(const wit::Flags& a, const wit::Flags& b) { return same_members(a.labels, b.labels, false); }
+bool Matcher::same_kind(const wit::Record& a, const wit::Record& b) {
+  return same_members(a.fields, b.fields, "field", true);
+}
+bool Matcher::same_kind(const wit::Variant& a, const wit::Variant& b) {
+  return same_members(a.cases, b.cases, "case", true);
+}
+bool Matcher::same_kind(const wit::Enum& a, const wit::Enum& b) {
+  return same_members(a.cases, b.cases, "case", false);
+}
+bool Matcher::same_kind(const wit::Flags& a, const wit::Flags& b) {
+  return same_members(a.labels, b.labels, "flag", false);
+}
 bool Matcher::same_kind(const wit::Resource&, const wit::Resource&) { return false; } // same_resource decides
 bool Matcher::same_kind(const wit::Tuple& a, const wit::Tuple& b) {
-  return std::ranges::equal(a.types, b.types, [&](wit::Type x, wit::Type y) { return same(x, y); });
+  if (a.types.size() != b.types.size()) return false;
+  for (std::size_t i = 0; i < a.types.size(); ++i)
+    if (!same_at(fmt::format("element {}", i), a.types[i], b.types[i])) return false;
+  return true;
 }
 bool Matcher::same_kind(const wit::List& a, const wit::List& b) {
-  return a.length == b.length && same(a.element, b.element);
+  return a.length == b.length && same_at("element", a.element, b.element);
 }
-bool Matcher::same_kind(const wit::Map& a, const wit::Map& b) { return same(a.key, b.key) && same(a.value, b.value); }
-bool Matcher::same_kind(const wit::Option& a, const wit::Option& b) { return same(a.type, b.type); }
+bool Matcher::same_kind(const wit::Map& a, const wit::Map& b) {
+  return same_at("key", a.key, b.key) && same_at("value", a.value, b.value);
+}
+bool Matcher::same_kind(const wit::Option& a, const wit::Option& b) { return same_at("some", a.type, b.type); }
 bool Matcher::same_kind(const wit::ResultType& a, const wit::ResultType& b) {
-  return same_optional(a.ok, b.ok) && same_optional(a.error, b.error);
+  return same_at("ok", a.ok, b.ok) && same_at("error", a.error, b.error);
 }
 bool Matcher::same_kind(const wit::Own& a, const wit::Own& b) { return same(a.resource, b.resource); }
 bool Matcher::same_kind(const wit::Borrow& a, const wit::Borrow& b) { return same(a.resource, b.resource); }
-bool Matcher::same_kind(const wit::Stream& a, const wit::Stream& b) { return same_optional(a.element, b.element); }
-bool Matcher::same_kind(const wit::Future& a, const wit::Future& b) { return same_optional(a.element, b.element); }
+bool Matcher::same_kind(const wit::Stream& a, const wit::Stream& b) { return same_at("element", a.element, b.element); }
+bool Matcher::same_kind(const wit::Future& a, const wit::Future& b) { return same_at("element", a.element, b.element); }
 
 } // namespace cusp::compose

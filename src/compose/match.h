@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,11 +42,20 @@ public:
   const std::vector<Difference>& differences() const { return differences_; }
 
 private:
+  // What both sides have where their types first part, and the steps that lead there.
+  struct Parting {
+    std::string place, expected, found;
+  };
   bool same(wit::Type expected, wit::Type found);
+  bool same_at(std::string step, const std::optional<wit::Type>& expected, const std::optional<wit::Type>& found);
+  bool part(std::string expected, std::string found); // false
+  // `compare` with no steps before it: whether they are the same, and where they part.
+  template <class F> bool compare_afresh(F compare, std::optional<Parting>& parting);
+  void tell_named(wit::TypeId expected, wit::TypeId found, const std::optional<Parting>& parting);
   bool same_resource(wit::TypeId expected, wit::TypeId found);
   bool same_definition(const wit::TypeDef& expected, const wit::TypeDef& found);
-  bool same_members(const std::vector<wit::Member>& expected, const std::vector<wit::Member>& found, bool typed);
-  bool same_optional(const std::optional<wit::Type>& expected, const std::optional<wit::Type>& found);
+  bool same_members(const std::vector<wit::Member>& expected, const std::vector<wit::Member>& found, const char* what,
+                    bool typed);
   bool same_kind(const wit::Alias& a, const wit::Alias& b);
   bool same_kind(const wit::Record& a, const wit::Record& b);
   bool same_kind(const wit::Variant& a, const wit::Variant& b);
@@ -68,6 +78,8 @@ private:
   Identity expected_identity_, found_identity_;
   wit::InterfaceId expected_interface_, found_interface_; // being compared: their own resources are one by name
   std::map<std::pair<wit::TypeId, wit::TypeId>, bool> known_;
+  std::vector<std::string> steps_; // from what is being compared to the types at hand
+  std::optional<Parting> parting_;
   std::vector<Difference> differences_;
 };
 

@@ -85,9 +85,18 @@ TEST(Compose, MismatchesAreShownSideBySide) {
   EXPECT_EQ(error_of(plugs(made("front.wasm", kStore + "world w { import store; export run: func(); }"),
                            made("store.wasm", other + "world w { export store; }"))),
             "what store.wasm exports does not fit the import `acme:kv/store@1.0.0` of front.wasm\n"
-            "  record `entry`\n"
-            "    expected record entry {\n               key: string,\n               value: u64,\n             }\n"
-            "    found    record entry {\n               key: string,\n               value: s64,\n             }\n");
+            "  record `entry`, field `value`\n"
+            "    expected u64\n"
+            "    found    s64\n");
+  std::string renamed = "package acme:kv@1.0.0;\ninterface store { record entry { key: string, count: u64 } get: "
+                        "func(key: string) -> option<entry>; }\n";
+  EXPECT_THAT(
+      error_of(plugs(made("front.wasm", kStore + "world w { import store; export run: func(); }"),
+                     made("store.wasm", renamed + "world w { export store; }"))),
+      HasSubstr(
+          "  record `entry`\n"
+          "    expected record entry {\n               key: string,\n               value: u64,\n             }\n"
+          "    found    record entry {\n               key: string,\n               count: u64,\n             }\n"));
   std::string less = "package acme:kv@1.0.0;\ninterface store { record entry { key: string, value: u64 } get: func(k: "
                      "string) -> option<entry>; }\n";
   EXPECT_THAT(error_of(plugs(made("front.wasm", kStore + "world w { import store; export run: func(); }"),

@@ -135,7 +135,23 @@ TEST(CheckWorld, SaysWhatIsMissing) {
   };
   EXPECT_EQ(check(1), "");
   EXPECT_EQ(check(0), "  import `a:b/i`: the world does not give it\n");
-  EXPECT_EQ(check(2), "  export `run`: function `run`\n    expected run: func() -> u8\n    found    run: func()\n");
+  EXPECT_EQ(check(2), "  export `run`: function `run`, result\n    expected u8\n    found    nothing\n");
+}
+
+TEST(CheckWorld, NamesThePlaceWhereTypesPart) {
+  wit::Graph graph =
+      wit_of("package a:b;\nworld w { export f: func(x: list<tuple<u8, option<string>>>) -> result<u8, u16>; }\n"
+             "world other { export f: func(x: list<tuple<u8, option<char>>>) -> result<u8>; }\n"
+             "world third { export f: func(x: list<tuple<u8, option<string>>>) -> result<u8>; }");
+  auto decoded = component_to_wit(test::component_for(graph, "w"));
+  ASSERT_TRUE(decoded);
+  auto check = [&](std::uint32_t world) {
+    return to_text(check_world(*decoded, decoded->worlds.front(), graph, graph.worlds[world]));
+  };
+  EXPECT_EQ(check(0), "");
+  EXPECT_EQ(check(1), "  export `f`: function `f`, parameter `x`, element, element 1, some\n"
+                      "    expected char\n    found    string\n");
+  EXPECT_EQ(check(2), "  export `f`: function `f`, result, error\n    expected nothing\n    found    u16\n");
 }
 
 } // namespace

@@ -72,7 +72,7 @@ def mistakes(config, tally, folder):
                                "package wasi:cli@0.2.0 { interface run { run: func() -> result<u8>; } interface environment { get-arguments: func() -> list<string>; } }\n")
     guest = config.guests / "cli-tour.wasm"
     expect(tally, "wit check: what is missing", cusp(config, "wit", "check", guest, "--wit", wit, "--world", "commands"), code=1,
-           stderr_contains=["cli-tour.wasm does not fit a:b/commands", "the world does not give it", "expected run: func() -> result<u8>", "found    run: func() -> result"])
+           stderr_contains=["cli-tour.wasm does not fit a:b/commands", "the world does not give it", "function `run`, result, ok", "expected u8", "found    nothing"])
 
 
 def own_guests(config, tally, folder):
