@@ -6,16 +6,19 @@
 namespace cusp::embed {
 
 namespace {
-constexpr std::size_t kParkedStackBytes = 1024 * 1024;
-constexpr std::size_t kTaskStackBytes = 256 * 1024;
+// In units that grow with what sanitizers add to frames: a megabyte, and a quarter of one.
+std::size_t parked_stack_bytes() { return 16 * loop::EventLoop::kDefaultStackBytes; }
+std::size_t task_stack_bytes() { return 4 * loop::EventLoop::kDefaultStackBytes; }
 
 std::shared_ptr<Thread>& this_thread() {
   thread_local std::shared_ptr<Thread> thread;
   return thread;
 }
+// The same as a plain word: every call asks.
+constinit thread_local const Thread* existing_thread = nullptr;
 } // namespace
 
-const Thread* Thread::existing() { return this_thread().get(); }
+const Thread* Thread::existing() { return existing_thread; }
 
 Result<std::shared_ptr<Thread>> Thread::here() {
   std::shared_ptr<Thread>& kept = this_thread();
@@ -31,9 +34,10 @@ Result<std::shared_ptr<Thread>> Thread::here() {
         }
         thread->done_ = true;
       },
-      kParkedStackBytes);
+      parked_stack_bytes());
   if (!made->parked_) return base::fail(base::ErrorCode::LimitExceeded, "there is no memory for a stack");
   kept = made;
+  existing_thread = made.get();
   return made;
 }
 
@@ -48,7 +52,7 @@ void Thread::run_parked(void (*body)(void*), void* argument) {
 }
 
 loop::Fiber* Thread::start(std::function<void()> body) {
-  loop::Fiber* fiber = loop_->spawn(std::move(body), kTaskStackBytes);
+  loop::Fiber* fiber = loop_->spawn(std::move(body), task_stack_bytes());
   if (!fiber) return nullptr;
   const bool once = true;
   if (loop::Fiber::current()) loop_->run_first(fiber);
