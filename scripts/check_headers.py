@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles every header by itself (clang) and every source with GCC, syntax only, with the flags of build-test."""
+"""Compiles every header by itself (clang) and every source with GCC, syntax only, with the flags of build-test. The public headers are compiled with
+nothing but the standard library beside them, by both."""
 import concurrent.futures
 import json
 import os
@@ -47,6 +48,10 @@ def main():
         for header in sorted((ROOT / "src" / room).rglob("*.h")):
             text = f'#include "{header.relative_to(ROOT / "src")}"\n'
             jobs.append((f"{header.relative_to(ROOT)} alone", [clang, *words, "-fsyntax-only", "-x", "c++", "-"], directory, text))
+    for header in sorted((ROOT / "include" / "cusp").glob("*.hpp")):
+        for compiler in filter(None, (clang, gcc)):
+            words = [compiler, "-std=c++23", "-Wall", "-Wextra", "-Werror", "-I", str(ROOT / "include"), "-fsyntax-only", "-x", "c++", "-"]
+            jobs.append((f"{header.relative_to(ROOT)} with {pathlib.Path(compiler).name}", words, str(ROOT), f"#include <cusp/{header.name}>\n"))
     if gcc:
         for path, words, directory in sources:
             words = [w for w in words if not w.startswith("-fuse-ld")]
