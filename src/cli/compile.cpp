@@ -51,9 +51,8 @@ base::Result<prepare::Prepared> prepare_with_progress(const std::string& path, c
   prepare::PrepareOptions options = finished_options(arguments);
   ProgressLine line(path);
   options.progress = [&line](std::uint32_t done, std::uint32_t total) { line.update(done, total); };
-  const Tier tier = arguments.tier == "first"                                 ? Tier::First
-                    : arguments.tier == "optimising" || arguments.level_named ? Tier::Optimising
-                                                                              : Tier::Auto;
+  const bool at_once = arguments.tier.empty() ? arguments.level_named : arguments.tier == "optimising";
+  const Tier tier = arguments.tier == "first" ? Tier::First : at_once ? Tier::Optimising : Tier::Auto;
   auto prepared = CUSP_TRY(prepare::prepare_tiers(path, options, tier, background));
   if (options.fuel && !artifact::counts_fuel(prepared.artifact->key().settings))
     return base::fail(base::ErrorCode::InvalidArgument,

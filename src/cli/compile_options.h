@@ -13,9 +13,9 @@ namespace cusp::cli {
 
 struct CompileArguments {
   prepare::PrepareOptions options;
-  std::string bounds = "guard", tier = "auto";
-  bool level_named = false;       // --opt-level was given: wanted at once, not in two tiers
-  bool allow_precompiled = false; // accepted; an artifact that the operator names is always allowed
+  std::string bounds = "guard", tier; // tier empty: auto, or optimising where a level is named
+  bool level_named = false;           // --opt-level was given
+  bool allow_precompiled = false;     // accepted; an artifact that the operator names is always allowed
 };
 
 void add_compile_options(CLI::App& command, CompileArguments& arguments);

@@ -69,8 +69,7 @@ class Server:
         self.config, self.port = config, free_port()
         self.log_path = tempfile.mktemp(prefix="cusp-log-")
         self.log = open(self.log_path, "w+")
-        level = [] if "--tier" in options else ["--opt-level", config.opt_level]
-        command = [config.cusp, "serve", "--addr", f"127.0.0.1:{self.port}", *level,
+        command = [config.cusp, "serve", "--addr", f"127.0.0.1:{self.port}", "--opt-level", config.opt_level,
                    "--sandbox", "off" if config.sanitized else "require", *map(str, options), str(app)]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or config.env)
 

@@ -21,7 +21,7 @@ def metric(port, name):
     return -1
 
 
-def wait_for(config, condition, seconds=30):
+def wait_for(config, condition, seconds=60):
     deadline = time.time() + config.slow(seconds)
     while time.time() < deadline:
         if condition():
