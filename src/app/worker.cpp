@@ -238,6 +238,7 @@ void Worker::answer_reusable(Generation& generation, http::Request& request, htt
     wasi::Answering answering(use->context, exchange);
     Result<void> called = wasi::answer(*use->lease, std::get<1>(generation.program->handler), exchange);
     conclude(response, exchange, id, use->context, called, *use->lease);
+    exchange.release_request_body();
   }
   loop::TimePoint concluded = loop::Clock::now();
   generation.uses.end(std::move(use), deadline); // resets the instance, if that was all

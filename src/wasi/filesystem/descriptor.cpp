@@ -39,6 +39,12 @@ FileResult<void> Descriptor::may_write() const {
   return {};
 }
 
+// A stream says what the operator did not grant before it says how the file was opened.
+FileResult<void> Descriptor::may_stream_out() const {
+  if (!file_->is_directory() && !writable_) return std::unexpected(FileError::NotPermitted);
+  return may_write();
+}
+
 FileResult<std::size_t> Descriptor::read_into(std::span<std::uint8_t> into, std::uint64_t offset) {
   if (file_->is_directory()) return std::unexpected(FileError::IsDirectory);
   if (!has(flags_, DescriptorFlags::Read)) return std::unexpected(FileError::BadDescriptor);
@@ -69,12 +75,12 @@ FileResult<Ref<InputSource>> Descriptor::read_stream(std::uint64_t offset) {
 }
 
 FileResult<Ref<OutputSink>> Descriptor::write_stream(std::uint64_t offset) {
-  CUSP_TRY(may_write());
+  CUSP_TRY(may_stream_out());
   return Ref<OutputSink>(new FileSink(file_, offset, mode_));
 }
 
 FileResult<Ref<OutputSink>> Descriptor::append_stream() {
-  CUSP_TRY(may_write());
+  CUSP_TRY(may_stream_out());
   return Ref<OutputSink>(new FileSink(file_, kAppend, mode_));
 }
 

@@ -146,6 +146,7 @@ public:
 private:
   FileResult<void> may_change() const;
   FileResult<void> may_write() const;
+  FileResult<void> may_stream_out() const;
 
   std::shared_ptr<const OpenFile> file_;
   DescriptorFlags flags_;

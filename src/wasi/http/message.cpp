@@ -119,7 +119,7 @@ std::tuple<ByteStream, canon::Future<TrailersOutcome>> MessageBody::consume(cano
   return {std::move(contents.stream), std::move(trailers.future)};
 }
 
-Request::Request(ServerExchange& exchange) : body(Ref<BodyOrigin>(new RequestBody(exchange.request()))) {
+Request::Request(ServerExchange& exchange) : body(exchange.request_body()) {
   IncomingRequest incoming(exchange);
   method = exchange.request().method();
   scheme = "http";
@@ -128,17 +128,20 @@ Request::Request(ServerExchange& exchange) : body(Ref<BodyOrigin>(new RequestBod
   headers = incoming.headers();
 }
 
-void Response::send(ServerExchange& exchange) {
+HttpResult<void> Response::send(ServerExchange& exchange) {
   if (status < 200) { // not a final response
     HttpError error = http_error<HttpCase::HttpProtocolError>();
     body.resolve(std::unexpected(error));
-    return exchange.set_error(std::move(error));
+    exchange.set_error(error);
+    return std::unexpected(std::move(error));
   }
   // What answers HEAD tells of a body that it has not.
   bool has_body = exchange.request().method() != "HEAD";
   auto sink = make_ref<BodySink>(false, has_body ? declared_length(*headers) : std::nullopt);
   exchange.set_response(status, headers, sink);
-  body.resolve(body.send_to(*sink));
+  HttpResult<void> sent = body.send_to(*sink);
+  body.resolve(sent);
+  return sent;
 }
 
 } // namespace cusp::wasi

@@ -66,7 +66,7 @@ public:
   Response(std::uint16_t status, Ref<FieldList> headers, MessageBody body)
       : status(status), headers(std::move(headers)), body(std::move(body)) {}
   // Answers with it. REQUIRES: as MessageBody::send_to().
-  void send(ServerExchange& exchange);
+  HttpResult<void> send(ServerExchange& exchange);
   std::uint16_t status;
   Ref<FieldList> headers;
   MessageBody body;

@@ -30,6 +30,7 @@ std::expected<Own<FutureIncomingResponse>, HttpError> handle(CallContext& cx, Ow
                                                              std::optional<Own<RequestOptions>> options) {
   const Config& config = *cx.host<Context>().config;
   if (!config.outgoing_http) return std::unexpected(http_error<HttpCase::HttpRequestDenied>());
+  if (!request->path_with_query) return std::unexpected(http_error<HttpCase::HttpRequestUriInvalid>());
   auto out = CUSP_TRY(to_client_request(*request, *request->headers));
   auto timeouts = to_client_options(options ? &**options : nullptr, config.tls.get());
   auto call = OutgoingCall::start(std::move(out), timeouts, request->body.get());

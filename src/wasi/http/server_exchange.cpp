@@ -171,10 +171,35 @@ bool ServerExchange::conclude() {
   return true;
 }
 
+Ref<BodyOrigin> ServerExchange::request_body() {
+  if (!request_body_) request_body_ = make_ref<RequestBody>(request_);
+  return request_body_;
+}
+
+void ServerExchange::release_request_body() {
+  if (!request_body_) return;
+  bool awaited = !request_body_->at_end();
+  request_body_->sever();
+  request_body_ = {};
+  if (awaited) loop::Fiber::yield();
+}
+
 HttpResult<std::size_t> RequestBody::try_read(std::span<std::uint8_t> into) {
-  auto got = request_.try_read(into);
+  if (!request_) {
+    if (was_at_end_) return 0;
+    return std::unexpected(http_error<HttpCase::ConnectionTerminated>());
+  }
+  auto got = request_->try_read(into);
   if (!got) return std::unexpected(to_http_error(got.error()));
   return *got;
+}
+
+void RequestBody::sever() {
+  was_at_end_ = request_->body_at_end();
+  if (was_at_end_) trailers_ = request_->trailers();
+  else request_->readable().set();
+  request_ = nullptr;
+  over_.set();
 }
 
 } // namespace cusp::wasi

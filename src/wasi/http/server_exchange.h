@@ -22,6 +22,25 @@ private:
   ServerExchange* first_ = nullptr;
 };
 
+// The body of the request being served. A 0.3 guest may go on with it when the request is over: then there is nothing more to come, and what
+// belongs to the connection's next request is not touched.
+class RequestBody final : public BodyOrigin {
+public:
+  explicit RequestBody(http::Request& request) : request_(&request) {}
+  HttpResult<std::size_t> try_read(std::span<std::uint8_t> into) override;
+  bool at_end() override { return request_ ? request_->body_at_end() : was_at_end_; }
+  loop::Event& readable() override { return request_ ? request_->readable() : over_; }
+  const TrailerList& trailers() override { return request_ ? request_->trailers() : trailers_; }
+  // The request is over. Who waits for more is woken, and leaves the connection's event at the loop's next turn.
+  void sever();
+
+private:
+  http::Request* request_; // null: over
+  TrailerList trailers_;
+  bool was_at_end_ = false;
+  loop::Event over_;
+};
+
 class ServerExchange final : public BodyCarrier {
 public:
   ServerExchange(http::Request& request, http::ResponseWriter& writer, FlushList& list)
@@ -30,6 +49,10 @@ public:
 
   http::Request& request() const { return request_; }
   http::ResponseWriter& writer() const { return writer_; }
+  // For messages that may outlive the request.
+  Ref<BodyOrigin> request_body();
+  // The request is over, whoever still has its body. Suspends for a turn of the loop where it must. REQUIRES: on a fiber.
+  void release_request_body();
 
   // response-outparam.set. Without a body: an empty one.
   void set_response(std::uint16_t status, Ref<FieldList> headers, Ref<BodySink> body);
@@ -65,25 +88,13 @@ private:
   FlushList& list_;
   ServerExchange* next_ = nullptr;
   ServerExchange* previous_ = nullptr;
+  Ref<RequestBody> request_body_;
   std::string held_; // of the body, before the response is begun
   Ref<FieldList> headers_;
   std::optional<std::uint64_t> declared_;
   std::optional<HttpError> error_;
   std::uint16_t status_ = 0;
   bool set_ = false, listed_ = false, writing_ = false, failed_ = false;
-};
-
-// The body of the request being served.
-class RequestBody final : public BodyOrigin {
-public:
-  explicit RequestBody(http::Request& request) : request_(request) {}
-  HttpResult<std::size_t> try_read(std::span<std::uint8_t> into) override;
-  bool at_end() override { return request_.body_at_end(); }
-  loop::Event& readable() override { return request_.readable(); }
-  const TrailerList& trailers() override { return request_.trailers(); }
-
-private:
-  http::Request& request_;
 };
 
 HttpError to_http_error(const base::Error& error);

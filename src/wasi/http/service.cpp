@@ -11,8 +11,15 @@ base::Result<void> answer(canon::ComponentInstance& instance, canon::TypedExport
 base::Result<void> answer(canon::ComponentInstance& instance, canon::TypedExport<Handle> handler,
                           ServerExchange& exchange) {
   auto response = CUSP_TRY(instance.call(handler, canon::make_own<Request>(exchange)));
-  if (response) (*response)->send(exchange);
-  else exchange.set_error(std::move(response).error());
+  if (!response) {
+    exchange.set_error(std::move(response).error());
+    return {};
+  }
+  if ((*response)->send(exchange)) return {};
+  // Broken off: by the guest's trap, its time limit, or the client.
+  if (!instance.poisoned() && loop::Clock::now() >= instance.slot().deadline())
+    return std::unexpected(instance.poison({std::string(abi::trap_text(abi::Trap::Timeout)), abi::Trap::Timeout}));
+  if (instance.poisoned()) return base::fail(base::ErrorCode::Trap, instance.last_trap().message);
   return {};
 }
 

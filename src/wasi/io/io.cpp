@@ -14,7 +14,8 @@ using canon::GuestBytes;
 using canon::Own;
 
 StreamError to_error(StreamFailure&& failure) {
-  if (failure.closed()) return StreamError(std::in_place_index<1>);
+  // That nobody reads any more is how a stream ends, here.
+  if (failure.closed() || failure.error->file == FileError::Pipe) return StreamError(std::in_place_index<1>);
   return StreamError(std::in_place_index<0>, std::move(failure.error));
 }
 
