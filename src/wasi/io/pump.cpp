@@ -24,6 +24,16 @@ StreamResult<void> write_all(OutputSink& sink, std::span<const std::uint8_t> byt
   return sink.flush();
 }
 
+// A reader that only asks whether there is something learns that there is, and finds the end when it reads: guests' libraries take what
+// such a question is answered with for no more than that.
+void end_stream(ByteWriter& writer) {
+  canon::SharedEnd end = writer.take();
+  canon::CopyClient* reader = end ? end->pending() : nullptr;
+  if (!reader || !reader->reads || reader->buffer.length != 0) return;
+  end->reset_pending();
+  reader->done(canon::CopyResult::Completed);
+}
+
 } // namespace
 
 StreamResult<void> feed(InputSource& source, ByteWriter& writer) {
@@ -36,6 +46,7 @@ StreamResult<void> feed(InputSource& source, ByteWriter& writer) {
     if (wait_for_any(either, loop::kNever) != WaitOutcome::Ready || writer.is_closed()) return {};
     auto bytes = source.peek(std::min<std::size_t>(*room, kPart));
     if (!bytes) {
+      end_stream(writer);
       if (bytes.error().closed()) return {};
       return std::unexpected(std::move(bytes).error());
     }
