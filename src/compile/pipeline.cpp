@@ -20,6 +20,8 @@
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
+#include "compile/lower/address_widening.h"
+
 namespace cusp::compile {
 
 namespace {
@@ -69,6 +71,8 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine, unsigned opt_l
   tuning.SLPVectorization = false;
   tuning.MergeFunctions = false;
   llvm::PassBuilder builder(&machine, tuning);
+  builder.registerVectorizerStartEPCallback(
+      [](llvm::FunctionPassManager& passes, llvm::OptimizationLevel) { passes.addPass(AddressWidening()); });
   functions.registerPass([&] { return llvm::TargetLibraryAnalysis(block_operations_only(machine.getTargetTriple())); });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
