@@ -53,6 +53,16 @@ TEST(AddressWidening, UnrolledSumsVectoriseUnderOneTest) {
   EXPECT_THAT(text, Not(HasSubstr("masked.scatter"))) << text;
 }
 
+TEST(AddressWidening, AnIndexThatRisesToZeroCounts) {
+  Bytes body;
+  for (std::int32_t offset : {1600, 1608})
+    body += sum(0, offset) + sum(0, offset) + f64_load(0) + sum(1, offset) + f64_load(0) + f64_add() + f64_store(0);
+  Lowered lowered(OverMemory(i32_const(-1600) + local_set(2) + until(body, i32_const(0))));
+  lowered.optimise();
+  EXPECT_THAT(lowered.text(0), HasSubstr("x double>, ptr")) << lowered.text(0);
+  EXPECT_THAT(lowered.text(0), Not(HasSubstr("masked.scatter"))) << lowered.text(0);
+}
+
 TEST(AddressWidening, WhatIsKnownNeedsNoTest) {
   const Bytes constant_places = i32_const(1024) + local_set(0) + i32_const(4096) + local_set(1);
   Lowered lowered(OverMemory(constant_places + i32_const(0) + local_set(2) + until(two_neighbours(), i32_const(1600))));
