@@ -34,7 +34,7 @@ struct Store::State {
   abi::HostFunc* for_importer(abi::HostFunc* host, abi::VmContext* importer);
   // Set when a memory or table grew: a slot then has more to put back than pages.
   bool grown = false;
-  bool dropped = false; // a segment was dropped
+  bool dropped = false;  // a segment was dropped
   std::int64_t fuel = 0; // left; negative once it has run out
 
   // What a host function that failed left, and whether the last trap came that way.

@@ -357,7 +357,7 @@ private:
   llvm::SmallVector<wasm::CatchClause, 8> clauses_;
   llvm::SmallVector<Local, 32> locals_;
   llvm::SmallVector<Memory, 2> memories_;
-  Value* gc_heap_ = nullptr; // null: not used in this function yet
+  Value* gc_heap_ = nullptr;    // null: not used in this function yet
   std::uint32_t uncounted_ = 0; // fuel that the code since the last take_fuel() costs
   std::vector<BoundsCheck> checks_;
   std::span<const wasm::BranchHint> hints_; // of this function

@@ -37,8 +37,8 @@ public:
   llvm::MDNode* global() const { return global_; }
   llvm::MDNode* imported_global() const { return imported_global_; }
   llvm::MDNode* table() const { return table_; }
-  llvm::MDNode* record() const { return record_; }       // current sizes of memories and tables
-  llvm::MDNode* results() const { return results_; }     // the area for results beyond registers
+  llvm::MDNode* record() const { return record_; }   // current sizes of memories and tables
+  llvm::MDNode* results() const { return results_; } // the area for results beyond registers
   llvm::MDNode* fuel() const { return fuel_; }
   llvm::MDNode* exception() const { return exception_; } // tags and payloads of exceptions
   llvm::MDNode* imported_memory() const { return imported_memory_; }
@@ -61,8 +61,8 @@ private:
 
   llvm::MDBuilder builder_;
   llvm::MDNode* root_;
-  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *fuel_, *exception_, *imported_memory_, *header_,
-      *gc_run_, *invariant_, *unlikely_, *likely_;
+  llvm::MDNode *global_, *imported_global_, *table_, *record_, *results_, *fuel_, *exception_, *imported_memory_,
+      *header_, *gc_run_, *invariant_, *unlikely_, *likely_;
   llvm::SmallVector<llvm::MDNode*, 4> memories_;
   llvm::DenseMap<std::pair<std::uint32_t, std::uint32_t>, llvm::MDNode*> fields_;
   llvm::MDNode* elements_[static_cast<unsigned>(abi::GcStorage::Exn) + 1] = {};
