@@ -44,7 +44,8 @@ struct ArtifactMeta {
   std::vector<ModuleMeta> modules;
   std::optional<component::LinkPlan> plan; // absent for a core module: then modules.size() == 1
   std::uint32_t trap_stubs = 0;            // text offset of the first trap stub
-  template <class A> void fields(A& a) { a(modules, plan, trap_stubs); }
+  bool linkable = false;                   // CompileRequest
+  template <class A> void fields(A& a) { a(modules, plan, trap_stubs, linkable); }
 };
 
 struct Symbol {

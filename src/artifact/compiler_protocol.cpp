@@ -121,6 +121,7 @@ std::string settings_text(const CompileRequest& request) {
   if (request.deterministic_simd) text += ",deterministic-simd";
   if (request.canonical_nans) text += ",canonical-nans";
   if (request.fuel) text += kFuelSetting;
+  if (request.linkable) text += ",linkable";
   auto features = wasm::Features::from_bits(request.features);
   if (std::string changes = features ? features->changes() : "?"; !changes.empty()) text += "," + changes;
   return text;

@@ -33,10 +33,14 @@ struct CompileRequest {
   bool canonical_nans = false;
   // Code counts the operators that it executes, and traps when there is no fuel left (runtime::StoreLimits::fuel).
   bool fuel = false;
+  // A core module whose functions other modules' code calls, and the other way round: they then have a convention that allows tail calls,
+  // which costs two instructions for each call. Otherwise an instance is alone in its store.
+  bool linkable = false;
   bool cache_groups = false; // the client keeps compiled groups
 
   template <class A> void fields(A& a) {
-    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans, fuel, cache_groups);
+    a(opt_level, bounds, target_cpu, threads, features, deterministic_simd, canonical_nans, fuel, linkable,
+      cache_groups);
   }
 };
 

@@ -34,6 +34,7 @@ void set_features(WastArguments& arguments) {
 }
 
 int run_wast(WastArguments& arguments) {
+  arguments.options.request.linkable = true;
   if (auto read = read_compiler_settings(arguments.wasm, arguments.options.request); !read) {
     print_error(read.error());
     return kExitUsage;

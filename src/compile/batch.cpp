@@ -60,6 +60,7 @@ Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest
   options.deterministic_simd = request.deterministic_simd;
   options.canonical_nans = request.canonical_nans;
   options.fuel = request.fuel;
+  options.linkable = request.linkable;
   ClientCache cache(in, out);
   if (request.cache_groups) options.cache = &cache;
   std::uint32_t last_percent = ~0u;

@@ -50,7 +50,8 @@ artifact::CompileRequest request_of(const CompileOptions& options) {
           .features = options.features.bits(),
           .deterministic_simd = options.deterministic_simd,
           .canonical_nans = options.canonical_nans,
-          .fuel = options.fuel};
+          .fuel = options.fuel,
+          .linkable = options.linkable};
 }
 
 enum class WorkKind : std::uint8_t { TrapStubs, Trampolines, Functions };
@@ -104,10 +105,10 @@ private:
     groups_.resize(work_.size());
   }
 
-  // Nothing but a component's own code calls what is in it, so that its functions need no convention for tail calls unless it has some;
-  // that is known when the bodies have been read, and then all is done again.
+  // Where nothing but the artifact's own code calls what is in it, functions need no convention for tail calls unless it has some; that is
+  // known when the bodies have been read, and then all is done again.
   Result<void> compile_all() {
-    tail_calls_ = !component_;
+    tail_calls_ = !component_ && options_.linkable;
     CUSP_TRY(compile_each());
     if (!found_tail_calls_) return {};
     tail_calls_ = true;
@@ -278,6 +279,7 @@ private:
     for (std::size_t i = 0; i < work_.size(); ++i)
       if (groups_[i].uses_gc) parts.meta.modules[work_[i].group.module].uses_gc_heap = true;
     if (component_) parts.meta.plan = std::move(component_->plan);
+    parts.meta.linkable = options_.linkable;
     auto stubs = image.addresses.find("cusp_trap_stubs");
     if (stubs == image.addresses.end()) return fail(ErrorCode::Internal, "the trap stubs are missing");
     parts.meta.trap_stubs = stubs->second;

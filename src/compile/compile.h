@@ -32,7 +32,7 @@ struct CompileOptions {
   std::string target_cpu = "native"; // "native", or an LLVM CPU name such as "x86-64-v3"
   unsigned threads = 0;              // 0: as many as the machine has
   wasm::Features features{};
-  bool deterministic_simd = false, canonical_nans = false, fuel = false; // artifact::CompileRequest
+  bool deterministic_simd = false, canonical_nans = false, fuel = false, linkable = false; // artifact::CompileRequest
   std::function<void(std::uint32_t done, std::uint32_t total)>
       progress; // functions; called from any thread, one at a time
   GroupCache* cache = nullptr;

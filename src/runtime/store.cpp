@@ -167,6 +167,11 @@ Result<void> Store::map_stack() {
 Result<Instance*> Store::instantiate(std::shared_ptr<const Code> code, std::uint32_t module,
                                      std::span<const Extern> imports) {
   CUSP_TRY(code->check_whole());
+  // Where two conventions meet, a call would be astray.
+  auto is_linkable = [](const Code& of) { return of.artifact().meta().linkable; };
+  if (!state_->instances.empty() && !(is_linkable(*code) && is_linkable(*state_->instances.front()->code())))
+    return base::fail(ErrorCode::InvalidArgument,
+                      "the module was compiled to be alone in its store, not to be linked with others");
   const artifact::ModuleMeta& meta = code->module(module);
   std::size_t size = (abi::VmLayout(meta.shape).size() + 63) / 64 * 64;
   std::unique_ptr<void, State::FreeAligned> memory(std::aligned_alloc(64, size));

@@ -24,6 +24,7 @@ inline std::shared_ptr<const runtime::Code> compile_and_load(const Bytes& bytes,
   options.opt_level = settings.opt_level;
   options.bounds = settings.bounds;
   options.fuel = settings.fuel;
+  options.linkable = true;
   options.threads = 1;
   auto artifact = compile::compile_artifact(bytes, options);
   if (!artifact) {

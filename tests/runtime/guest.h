@@ -17,6 +17,7 @@ inline std::shared_ptr<const runtime::Code> compile(const ModuleBytes& module,
                                                     const artifact::CompileRequest& request = {}) {
   prepare::PrepareOptions options;
   static_cast<artifact::CompileRequest&>(options) = request;
+  options.linkable = true;
   auto compiler = prepare::CompilerProcess::start(options);
   if (!compiler) throw std::runtime_error(compiler.error().to_string());
   auto artifact = (*compiler)->compile(module.bytes());
