@@ -56,6 +56,7 @@ endfunction()
 
 if(WASM_TOOLS)
   cusp_text_guest(canon async)
+  cusp_text_guest(canon adapters)
   cusp_text_guest(embed core guests)
   cusp_guest_of(embed ${CMAKE_SOURCE_DIR}/tests/embed/guests test:embed/guest ${CMAKE_SOURCE_DIR}/tests/embed/guests/guest.cpp)
   cusp_text_guest(wasi command3)

@@ -35,7 +35,10 @@ std::uint64_t abi_hash() {
        {std::uint64_t{layout.size()}, kMemory32Reservation, kMemoryGuardSize, kMaxUncheckedOffset,
         std::uint64_t{kHostStackReserve}, std::uint64_t{kTrapStubSize}, std::uint64_t{sizeof(FuncRef)},
         std::uint64_t{sizeof(TypeRecord)}, std::uint64_t{kGcAlign}, std::uint64_t{GcStructLayout().size()},
-        std::uint64_t{sizeof(Exception)}, std::uint64_t{sizeof(TagRecord)}})
+        std::uint64_t{sizeof(Exception)}, std::uint64_t{sizeof(TagRecord)}, std::uint64_t{offsetof(HandleEntry, type)},
+        std::uint64_t{offsetof(HandleEntry, rep)}, std::uint64_t{offsetof(HandleEntry, borrows)},
+        std::uint64_t{offsetof(HandleTable, first_free)}, std::uint64_t{offsetof(InstanceRecord, borrows)},
+        std::uint64_t{offsetof(InstanceRecord, table)}})
     hash = fnv(hash, word);
   for (std::uint32_t bytes : kGcCellBytes) hash = fnv(hash, bytes);
   for (unsigned i = 0; i <= static_cast<unsigned>(GcStorage::Exn); ++i)

@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "abi/component.h"
 #include "abi/gc.h"
 
 namespace cusp::abi {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "canon/abi.h"
+#include "canon/sentences.h"
 
 namespace cusp::canon {
 
@@ -55,8 +56,8 @@ bool BuiltinCall::wait_for_event(Waitable& waitable) {
 }
 
 std::uint32_t BuiltinCall::add(std::unique_ptr<Waitable> waitable) {
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Waitable, entry.waitable = waitable.get();
+  HandleEntry entry;
+  entry.kind = HandleKind::Waitable, entry.object = waitable.get();
   std::uint32_t handle = cx.add_handle(entry);
   if (handle) waitable.release()->handle = handle;
   return handle;
@@ -115,7 +116,7 @@ void Builtins::TaskCancel(BuiltinCall& call) {
   if (task.resolved()) return call.cx.trap(kResolvedTwice);
   if (task.state != Task::State::CancelDelivered)
     return call.cx.trap("`task.cancel` called by task which has not been cancelled");
-  if (task.num_borrows) return call.cx.trap("borrow handles still remain at the end of the call");
+  if (task.num_borrows) return call.cx.trap(std::string(kBorrowsRemain));
   auto& async = static_cast<AsyncTask&>(task);
   async.caller->resolve_cancelled();
   async.caller = nullptr;
@@ -162,8 +163,8 @@ void Builtins::SubtaskDrop(BuiltinCall& call) {
 
 void Builtins::WaitableSetNew(BuiltinCall& call) {
   auto set = std::make_unique<WaitableSet>();
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::WaitableSet, entry.waitable_set = set.get();
+  HandleEntry entry;
+  entry.kind = HandleKind::WaitableSet, entry.object = set.get();
   if (std::uint32_t handle = call.cx.add_handle(entry)) {
     set.release();
     call.give(handle);

@@ -72,6 +72,7 @@ private:
         }
       }
       state_.resources.push_back(type);
+      state_.identities.push_back(type);
     }
   }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "canon/component_state.h"
+#include "canon/sentences.h"
 #include "canon/value_abi.h"
 
 namespace cusp::canon {
@@ -62,7 +63,10 @@ public:
       one.index = ComponentInstanceIndex(i);
       one.parent = ComponentInstanceIndex(i < plan_.component_parents.size() ? plan_.component_parents[i] : 0);
       one.handles.set_max_length(code.options.max_handles);
+      one.table = &one.handles;
+      state_.records.push_back(&one);
     }
+    slot_.set_component({state_.records.data(), code.identities.data()});
     state_.lifts.resize(plan_.lifts.size());
     for (std::size_t i = 0; i < plan_.lifts.size(); ++i) {
       LiftRecord& lift = state_.lifts[i];
@@ -136,6 +140,9 @@ private:
       record.resource = code.resources[rep->resource.value];
     } else if (const auto* drop = std::get_if<component::ResourceDrop>(&trampoline.kind)) {
       record.resource = code.resources[drop->resource.value];
+    } else if (const auto* assist = std::get_if<component::Assist>(&trampoline.kind);
+               assist && !assist->resource.is_none()) {
+      record.resource = code.resources[assist->resource.value];
     }
     abi::HostFunc& host = state_.host_funcs[i];
     host.function = host_entry(trampoline);
@@ -232,6 +239,7 @@ void ComponentInstance::end_use() {
     instance->handles.set_max_length(code_->state().options.max_handles);
     instance->threads.clear();
     instance->may_enter = instance->may_leave = true;
+    instance->borrows = 0;
     instance->backpressure = instance->num_waiting_to_enter = 0;
     instance->exclusive_thread = nullptr;
   }
@@ -310,10 +318,11 @@ void ComponentInstance::set_max_handles(std::uint32_t handles) {
 const Trap& ComponentInstance::failure() const { return state_->failure; }
 
 void ComponentInstance::note_guest_trap() {
-  const runtime::TrapInfo& info = slot_->last_trap();
+  runtime::TrapInfo info = slot_->last_trap();
+  if (info.trap == abi::Trap::UncaughtException) info.message = kUncaught;
   state_->failure = {info.message, info.trap};
   // The first has the frames in which it happened; those that it takes down have less to tell.
-  if (!std::exchange(state_->guest_trapped, true)) state_->first_trap = info;
+  if (!std::exchange(state_->guest_trapped, true)) state_->first_trap = std::move(info);
 }
 
 const runtime::TrapInfo& ComponentInstance::last_trap() const { return state_->last_trap; }
@@ -342,7 +351,7 @@ bool ComponentInstance::invoke(std::uint32_t lift, LiftLowerContext& cx, abi::Va
 void ComponentInstance::post_return(std::uint32_t lift, LiftLowerContext& cx, SyncTask& task,
                                     std::uint64_t flat_result) {
   if (cx.trapped()) return;
-  if (task.num_borrows) return cx.trap("borrow handles still remain at the end of the call");
+  if (task.num_borrows) return cx.trap(std::string(kBorrowsRemain));
   task.state = Task::State::Resolved;
   const LiftRecord& record = state_->lifts[lift];
   if (!record.options.post_return) return;

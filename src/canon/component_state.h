@@ -41,6 +41,7 @@ struct ComponentCode::State {
   std::vector<FuncLayout> layouts;            // by index into TypeTable::funcs
   std::vector<ResourceType> guest_types;      // by ResourceIndex; never resized
   std::vector<const ResourceType*> resources; // by ResourceIndex
+  std::vector<const void*> identities;        // the same, as compiled code compares them
   std::vector<std::shared_ptr<const ResourceType>> kept_types;
   std::vector<std::shared_ptr<const HostFuncDef>> imports; // by HostImportIndex; null: missing, see LinkOptions
   std::shared_ptr<const runtime::SlotLayout> slot_layout;
@@ -87,6 +88,7 @@ struct ComponentInstance::State {
   explicit State(ComponentInstance& component) : scheduler(component) {}
   Scheduler scheduler;
   std::vector<InstanceState> instances;
+  std::vector<abi::InstanceRecord*> records; // theirs
   std::vector<LiftRecord> lifts;
   std::vector<TrampolineRecord> trampolines;
   std::vector<CoreCallee> destructors;  // by ResourceIndex
@@ -133,6 +135,9 @@ inline constexpr std::string_view kInstanceEnded = "the component instance has e
 
 // One per row of canon_builtins.def (builtins*.cpp).
 HostEntry builtin_entry(component::BuiltinKind kind);
+
+// What adapters leave to the host (assist.cpp).
+std::uint32_t assist(abi::HostFunc* self, abi::ValRaw* values);
 
 // A funcref's function as the host calls it.
 CoreCallee callee_of(runtime::Slot& slot, const runtime::Code& code, const abi::FuncRef& ref);

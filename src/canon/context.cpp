@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include "canon/component_state.h"
+#include "canon/sentences.h"
 #include "canon/strings.h"
 
 namespace cusp::canon {
 
-void trap_discriminant(LiftLowerContext& cx) { cx.trap("invalid variant discriminant"); }
+void trap_discriminant(LiftLowerContext& cx) { cx.trap(std::string(kBadDiscriminant)); }
 
 void LiftLowerContext::trap(std::string message, abi::Trap code) {
   if (trapped_) return;
@@ -15,12 +16,10 @@ void LiftLowerContext::trap(std::string message, abi::Trap code) {
   trap_ = {std::move(message), code};
 }
 
-// The reference's adapters and its host report these in different words; one sentence holds both.
 std::uint8_t* LiftLowerContext::bad_range(std::uint32_t pointer, std::uint32_t alignment, const char* what) {
   if (!options_.memory) trap("the canonical options name no memory", abi::Trap::Internal);
-  else if (pointer & (alignment - 1))
-    trap(fmt::format("unaligned pointer ({} pointer not aligned to {})", what, alignment));
-  else trap(fmt::format("{0} content out-of-bounds ({0} pointer/length out of bounds of memory)", what));
+  else if (pointer & (alignment - 1)) trap(unaligned_text(what, alignment));
+  else trap(out_of_bounds_text(what));
   return nullptr;
 }
 
@@ -28,7 +27,7 @@ std::uint8_t* LiftLowerContext::list_range(std::uint32_t pointer, std::uint32_t 
                                            std::uint32_t alignment) {
   std::uint64_t bytes = std::uint64_t{length} * element_size;
   if (bytes > kMaxListByteLength) {
-    trap(fmt::format("list content out-of-bounds (a list of {} bytes is too long)", bytes));
+    trap(too_long_text("list", bytes));
     return nullptr;
   }
   return range(pointer, bytes, alignment, "list");
@@ -79,9 +78,9 @@ std::uint8_t* LiftLowerContext::reallocate(std::uint32_t old, std::uint32_t old_
   pointer = values[0].i32;
   const abi::MemoryRecord* memory = options_.memory;
   if (pointer & (alignment - 1)) {
-    trap("unaligned pointer (realloc return: result not aligned)");
+    trap(std::string(kReallocUnaligned));
   } else if (!memory || bytes > memory->byte_length || pointer > memory->byte_length - bytes) {
-    trap(fmt::format("{} content out-of-bounds (realloc return: beyond end of memory)", what));
+    trap(realloc_bounds_text(what));
   } else {
     return memory->base + pointer;
   }
@@ -90,7 +89,7 @@ std::uint8_t* LiftLowerContext::reallocate(std::uint32_t old, std::uint32_t old_
 
 char32_t LiftLowerContext::lift_char(std::uint32_t code) {
   if (code < 0xd800 || (code > 0xdfff && code < 0x110000)) return code;
-  trap("converted integer out of range for `char`");
+  trap(std::string(kBadChar));
   return 0;
 }
 
@@ -108,7 +107,7 @@ std::string_view LiftLowerContext::lift_string(std::uint32_t pointer, std::uint3
   if (encoding == StringEncoding::Latin1Utf16 && (tagged_code_units & kUtf16Tag)) is_utf16 = true, units ^= kUtf16Tag;
   std::uint64_t bytes = is_utf16 ? units * 2 : units;
   if (bytes > kMaxStringByteLength) {
-    trap(fmt::format("string content out-of-bounds (a string of {} bytes is too long)", bytes));
+    trap(too_long_text("string", bytes));
     return {};
   }
   const std::uint8_t* at = range(pointer, bytes, encoding == StringEncoding::Utf8 ? 1 : 2, "string");
@@ -147,26 +146,26 @@ void LiftLowerContext::lower_string(std::string_view text, std::uint32_t& pointe
 
 // --- handles
 
-TableEntry* LiftLowerContext::resource_entry(std::uint32_t handle, const ResourceType& type) {
+HandleEntry* LiftLowerContext::resource_entry(std::uint32_t handle, const ResourceType& type) {
   if (trapped_) return nullptr;
-  TableEntry* entry = instance_.handles.get(handle);
+  HandleEntry* entry = instance_.handles.get(handle);
   if (!entry) {
     trap(fmt::format("unknown handle index {}", handle));
     return nullptr;
   }
-  if (entry->kind == TableEntry::Kind::Resource && entry->type == &type) return entry;
+  if (entry->kind == HandleKind::Resource && entry->type == &type) return entry;
   auto describe = [](const ResourceType& t) { return t.is_host ? "host-defined resource" : "guest-defined resource"; };
-  if (entry->kind != TableEntry::Kind::Resource)
+  if (entry->kind != HandleKind::Resource)
     trap(fmt::format("handle index {} used with the wrong type, expected {} but found something else", handle,
                      describe(type)));
   else
     trap(fmt::format("handle index {} used with the wrong type, expected {} but found a different {}", handle,
-                     describe(type), describe(*entry->type)));
+                     describe(type), describe(type_of(*entry))));
   return nullptr;
 }
 
 std::uint64_t LiftLowerContext::lift_own(std::uint32_t handle, const ResourceType& type) {
-  TableEntry* entry = resource_entry(handle, type);
+  HandleEntry* entry = resource_entry(handle, type);
   if (!entry) return 0;
   if (entry->lends) return trap("cannot remove owned resource while borrowed"), 0;
   if (!entry->own) return trap("cannot lift own resource from a borrow"), 0;
@@ -176,7 +175,7 @@ std::uint64_t LiftLowerContext::lift_own(std::uint32_t handle, const ResourceTyp
 }
 
 std::uint64_t LiftLowerContext::lift_borrow(std::uint32_t handle, const ResourceType& type) {
-  TableEntry* entry = resource_entry(handle, type);
+  HandleEntry* entry = resource_entry(handle, type);
   if (!entry) return 0;
   ++entry->lends;
   if (lender_count_ < std::size(lenders_)) lenders_[lender_count_] = handle;
@@ -188,7 +187,7 @@ std::uint64_t LiftLowerContext::lift_borrow(std::uint32_t handle, const Resource
 void LiftLowerContext::release_lenders() {
   for (std::uint32_t i = 0; i < lender_count_; ++i) {
     std::uint32_t handle = i < std::size(lenders_) ? lenders_[i] : more_lenders_[i - std::size(lenders_)];
-    if (TableEntry* entry = instance_.handles.get(handle)) --entry->lends; // what is lent cannot be removed
+    if (HandleEntry* entry = instance_.handles.get(handle)) --entry->lends; // what is lent cannot be removed
   }
   lender_count_ = 0;
   more_lenders_.clear();
@@ -196,8 +195,8 @@ void LiftLowerContext::release_lenders() {
 
 std::uint32_t LiftLowerContext::lower_own(std::uint64_t rep, const ResourceType& type) {
   if (trapped_) return 0;
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Resource, entry.own = true, entry.type = &type, entry.rep = rep;
+  HandleEntry entry;
+  entry.kind = HandleKind::Resource, entry.own = true, entry.type = &type, entry.rep = rep;
   std::uint32_t handle = instance_.handles.add(entry);
   if (!handle) trap("resource table has no free keys");
   return handle;
@@ -207,8 +206,9 @@ std::uint32_t LiftLowerContext::lower_borrow(std::uint64_t rep, const ResourceTy
   if (trapped_) return 0;
   if (!type.is_host && type.instance == instance_.index)
     return static_cast<std::uint32_t>(rep); // its implementer knows it by rep
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Resource, entry.type = &type, entry.rep = rep, entry.borrow_scope = task_;
+  HandleEntry entry;
+  entry.kind = HandleKind::Resource, entry.type = &type, entry.rep = rep,
+  entry.borrows = task_ ? &task_->num_borrows : nullptr;
   std::uint32_t handle = instance_.handles.add(entry);
   if (!handle) trap("resource table has no free keys");
   else if (task_) ++task_->num_borrows;

@@ -75,13 +75,11 @@ private:
 };
 
 // The canonical ABI's component instance: one per component of a plan, in a ComponentInstance.
-struct InstanceState {
+struct InstanceState : abi::InstanceRecord {
   component::ComponentInstanceIndex index{0};
   component::ComponentInstanceIndex parent{0}; // the root's: itself
-  ResourceTable handles;
+  ResourceTable handles;                       // also what the record says, once it is at its place
   ThreadTable threads;
-  bool may_leave = true;
-  bool may_enter = true;
   std::uint32_t backpressure = 0;
   std::uint32_t num_waiting_to_enter = 0;
   const Thread* exclusive_thread = nullptr;
@@ -154,7 +152,7 @@ public:
   // Handles. Reps are host pointers for host resources.
   std::uint64_t lift_own(std::uint32_t handle, const ResourceType& type);
   std::uint64_t lift_borrow(std::uint32_t handle, const ResourceType& type);
-  TableEntry* resource_entry(std::uint32_t handle, const ResourceType& type); // nullptr after a trap
+  HandleEntry* resource_entry(std::uint32_t handle, const ResourceType& type); // nullptr after a trap
   std::uint32_t lower_own(std::uint64_t rep, const ResourceType& type);
   std::uint32_t lower_borrow(std::uint64_t rep, const ResourceType& type);
   // Streams and futures: lifting takes the readable end out of the guest's table. `element`: of the values, null for none.
@@ -170,7 +168,7 @@ public:
   WaitableSet* waitable_set(std::uint32_t handle);
   Subtask* subtask(std::uint32_t handle);
   CopyEnd* copy_end(std::uint32_t handle, bool is_future, bool readable);
-  std::uint32_t add_handle(const TableEntry& entry); // 0 after a trap
+  std::uint32_t add_handle(const HandleEntry& entry); // 0 after a trap
 
   // Gives back what lift_borrow lent; done by the destructor at the latest.
   void release_lenders();
@@ -179,7 +177,7 @@ private:
   [[gnu::cold, gnu::noinline]] std::uint8_t* bad_range(std::uint32_t pointer, std::uint32_t alignment,
                                                        const char* what);
   bool call_realloc(abi::ValRaw* values);
-  const TableEntry* entry(std::uint32_t handle);
+  const HandleEntry* entry(std::uint32_t handle);
   CopyEnd* liftable_end(std::uint32_t handle, bool is_future);
   SharedEnd take_end(CopyEnd* end, bool is_of_type);
 

@@ -8,9 +8,9 @@
 
 namespace cusp::canon {
 
-const TableEntry* LiftLowerContext::entry(std::uint32_t handle) {
+const HandleEntry* LiftLowerContext::entry(std::uint32_t handle) {
   if (trapped_) return nullptr;
-  const TableEntry* found = instance_.handles.get(handle);
+  const HandleEntry* found = instance_.handles.get(handle);
   if (!found) trap(fmt::format("unknown handle index {}", handle));
   return found;
 }
@@ -22,36 +22,36 @@ namespace {
 } // namespace
 
 Waitable* LiftLowerContext::waitable(std::uint32_t handle) {
-  const TableEntry* found = entry(handle);
+  const HandleEntry* found = entry(handle);
   if (!found) return nullptr;
-  if (found->kind == TableEntry::Kind::Waitable) return found->waitable;
+  if (found->kind == HandleKind::Waitable) return waitable_of(*found);
   wrong_kind(*this, handle, "waitable");
   return nullptr;
 }
 
 WaitableSet* LiftLowerContext::waitable_set(std::uint32_t handle) {
-  const TableEntry* found = entry(handle);
+  const HandleEntry* found = entry(handle);
   if (!found) return nullptr;
-  if (found->kind == TableEntry::Kind::WaitableSet) return found->waitable_set;
+  if (found->kind == HandleKind::WaitableSet) return waitable_set_of(*found);
   wrong_kind(*this, handle, "waitable-set");
   return nullptr;
 }
 
 Subtask* LiftLowerContext::subtask(std::uint32_t handle) {
-  const TableEntry* found = entry(handle);
+  const HandleEntry* found = entry(handle);
   if (!found) return nullptr;
-  if (found->kind == TableEntry::Kind::Waitable && found->waitable->kind == Waitable::Kind::Subtask)
-    return static_cast<Subtask*>(found->waitable);
+  if (found->kind == HandleKind::Waitable && waitable_of(*found)->kind == Waitable::Kind::Subtask)
+    return static_cast<Subtask*>(waitable_of(*found));
   wrong_kind(*this, handle, "subtask");
   return nullptr;
 }
 
 CopyEnd* LiftLowerContext::copy_end(std::uint32_t handle, bool is_future, bool readable) {
-  const TableEntry* found = entry(handle);
+  const HandleEntry* found = entry(handle);
   if (!found) return nullptr;
   auto kind = is_future ? Waitable::Kind::FutureEnd : Waitable::Kind::StreamEnd;
-  if (found->kind == TableEntry::Kind::Waitable && found->waitable->kind == kind) {
-    auto* end = static_cast<CopyEnd*>(found->waitable);
+  if (found->kind == HandleKind::Waitable && waitable_of(*found)->kind == kind) {
+    auto* end = static_cast<CopyEnd*>(waitable_of(*found));
     if (end->readable() == readable) return end;
   }
   wrong_kind(*this, handle,
@@ -94,7 +94,7 @@ SharedEnd LiftLowerContext::lift_copy(std::uint32_t handle, bool is_future, cons
   return take_end(end, end && end->shared->is_of(element));
 }
 
-std::uint32_t LiftLowerContext::add_handle(const TableEntry& entry) {
+std::uint32_t LiftLowerContext::add_handle(const HandleEntry& entry) {
   std::uint32_t handle = instance_.handles.add(entry);
   if (!handle) trap("resource table has no free keys");
   return handle;
@@ -106,25 +106,25 @@ std::uint32_t LiftLowerContext::lower_copy(SharedEnd end) {
   if (end->scheduler() != &component_->state().scheduler)
     return trap("a stream or future of one component instance cannot be given to another"), 0;
   auto made = std::make_unique<CopyEnd>(std::move(end), true);
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Waitable, entry.waitable = made.get();
+  HandleEntry entry;
+  entry.kind = HandleKind::Waitable, entry.object = static_cast<Waitable*>(made.get());
   std::uint32_t handle = add_handle(entry);
   if (handle) made.release()->handle = handle;
   return handle;
 }
 
 ErrorContext* LiftLowerContext::lift_error_context(std::uint32_t handle) {
-  const TableEntry* found = entry(handle);
+  const HandleEntry* found = entry(handle);
   if (!found) return nullptr;
-  if (found->kind == TableEntry::Kind::ErrorContext) return found->error_context;
+  if (found->kind == HandleKind::ErrorContext) return error_context_of(*found);
   wrong_kind(*this, handle, "error-context");
   return nullptr;
 }
 
 std::uint32_t LiftLowerContext::lower_error_context(ErrorContext& context) {
   if (trapped_) return 0;
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::ErrorContext, entry.error_context = &context;
+  HandleEntry entry;
+  entry.kind = HandleKind::ErrorContext, entry.object = &context;
   std::uint32_t handle = add_handle(entry);
   if (handle) ++context.references;
   return handle;

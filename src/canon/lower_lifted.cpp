@@ -2,6 +2,7 @@
 // caller runs, as a SyncTask; any other is an AsyncTask, and the caller's side of it a GuestSubtask.
 // Spec: CanonicalABI.md, "canon lift", "canon lower".
 #include "canon/component_state.h"
+#include "canon/sentences.h"
 #include "canon/transfer.h"
 
 namespace cusp::canon {
@@ -122,7 +123,7 @@ std::uint32_t call_sync(TrampolineRecord& record, LiftRecord& lift, abi::ValRaw*
   bool ran = !caller.trapped() && callee.call_core(lift.core, callee_values);
   std::uint64_t flat_result = callee_values[0].i64;
   if (ran) {
-    if (task.num_borrows) callee.trap("borrow handles still remain at the end of the call");
+    if (task.num_borrows) callee.trap(std::string(kBorrowsRemain));
     else
       pass_result(callee, caller, type, *lift.layout, code, callee_values, lift.layout->result_in_memory(), values,
                   false);
@@ -184,8 +185,8 @@ std::uint32_t finish_subtask(TrampolineRecord& record, Subtask& subtask, abi::Va
     if (async_lowered) values[0].i64 = state;
     return record.owner->slot().finish_host_call();
   }
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Waitable, entry.waitable = &subtask;
+  HandleEntry entry;
+  entry.kind = HandleKind::Waitable, entry.object = static_cast<Waitable*>(&subtask);
   subtask.handle = subtask.cx.add_handle(entry);
   if (!subtask.handle) return fail(record, subtask.cx.trap_info());
   values[0].i64 = state | subtask.handle << 4;

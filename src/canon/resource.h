@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "abi/component.h"
 #include "component/link_plan.h"
 
 namespace cusp::canon {
@@ -70,45 +71,38 @@ private:
   T* object_ = nullptr;
 };
 
-struct TableEntry {
-  enum class Kind : std::uint8_t { Free, Resource, Waitable, WaitableSet, ErrorContext };
-  Kind kind = Kind::Free;
-  bool own = false;        // Resource
-  std::uint32_t lends = 0; // Resource: calls in flight that borrowed it
-  const ResourceType* type = nullptr;
-  union {
-    std::uint64_t rep = 0; // Resource: host object or the guest's number
-    Waitable* waitable;
-    WaitableSet* waitable_set;
-    ErrorContext* error_context;
-    std::uint32_t next_free; // Free; 0: none
-  };
-  Task* borrow_scope = nullptr; // a borrow handle: the task that must drop it before it returns
-};
+// The records are compiled code's too: what `object` is says `kind`, and `type` is a ResourceType.
+using abi::HandleEntry;
+using abi::HandleKind;
+inline const ResourceType& type_of(const HandleEntry& entry) { return *static_cast<const ResourceType*>(entry.type); }
+// REQUIRES: of that kind.
+inline Waitable* waitable_of(const HandleEntry& entry) { return static_cast<Waitable*>(entry.object); }
+inline WaitableSet* waitable_set_of(const HandleEntry& entry) { return static_cast<WaitableSet*>(entry.object); }
+inline ErrorContext* error_context_of(const HandleEntry& entry) { return static_cast<ErrorContext*>(entry.object); }
 
 // The handle table of one component instance. Owned by it; one thread. Never shrinks its storage, so a reused instance
 // allocates nothing.
-class ResourceTable {
+class ResourceTable : public abi::HandleTable {
 public:
   static constexpr std::uint32_t kMaxLength = (1u << 28) - 1;
 
   // nullptr: no such handle.
-  TableEntry* get(std::uint32_t index) {
-    return index < entries_.size() && entries_[index].kind != TableEntry::Kind::Free ? &entries_[index] : nullptr;
+  HandleEntry* get(std::uint32_t index) {
+    return index < length && entries[index].kind != HandleKind::Free ? &entries[index] : nullptr;
   }
   // 0: the table is full.
-  std::uint32_t add(const TableEntry& entry);
+  std::uint32_t add(const HandleEntry& entry);
   // REQUIRES: get(index).
   void remove(std::uint32_t index);
-  std::uint32_t alive() const { return alive_; }
   void set_max_length(std::uint32_t length) { max_length_ = length < kMaxLength ? length : kMaxLength; }
   // Deletes what own handles of host resources hold and what only handles refer to, newest first, and empties the table.
   // Guest destructors do not run.
   void clear();
 
 private:
-  std::vector<TableEntry> entries_ = std::vector<TableEntry>(1);
-  std::uint32_t first_free_ = 0, alive_ = 0, max_length_ = kMaxLength;
+  void grow();
+  std::vector<HandleEntry> storage_; // sized to its capacity; `entries` points at it once there is a handle
+  std::uint32_t max_length_ = kMaxLength;
 };
 
 } // namespace cusp::canon

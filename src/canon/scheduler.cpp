@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "canon/component_state.h"
+#include "canon/sentences.h"
 
 namespace cusp::canon {
 
@@ -212,7 +213,7 @@ void Scheduler::start_callee(StackThread& thread, AsyncTask& task) {
 }
 
 bool Scheduler::return_value(AsyncTask& task, LiftLowerContext& cx, const abi::ValRaw* values, bool in_memory) {
-  if (task.num_borrows) cx.trap("borrow handles still remain at the end of the call");
+  if (task.num_borrows) cx.trap(std::string(kBorrowsRemain));
   else task.caller->resolve(cx, values, in_memory);
   if (cx.trapped()) return fail(cx.trap_info()), false;
   if (task.caller->failure()) return fail(*task.caller->failure()), false;

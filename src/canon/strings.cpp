@@ -6,50 +6,6 @@ namespace cusp::canon {
 
 namespace {
 
-// Bytes up to the first that is not ASCII.
-std::size_t ascii_prefix(const char* text, std::size_t size) {
-  std::size_t i = 0;
-  for (; i + 32 <= size; i += 32) {
-    std::uint64_t words[4];
-    std::memcpy(words, text + i, 32);
-    if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) break;
-  }
-  while (i < size && static_cast<signed char>(text[i]) >= 0) ++i;
-  return i;
-}
-
-enum class Sequence : std::uint8_t { Valid, Invalid, Incomplete };
-
-// The multi-byte sequence at `at` (Unicode table 3-7); `length` is set when it is valid.
-Sequence check_sequence(std::string_view text, std::size_t at, std::size_t& length) {
-  auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[at + i]); };
-  std::uint8_t first = byte(0), low = 0x80, high = 0xbf;
-  if (first >= 0xc2 && first <= 0xdf) length = 2;
-  else if (first >= 0xe0 && first <= 0xef)
-    length = 3, low = first == 0xe0 ? 0xa0 : 0x80, high = first == 0xed ? 0x9f : 0xbf;
-  else if (first >= 0xf0 && first <= 0xf4)
-    length = 4, low = first == 0xf0 ? 0x90 : 0x80, high = first == 0xf4 ? 0x8f : 0xbf;
-  else return Sequence::Invalid;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (at + i == text.size()) return Sequence::Incomplete;
-    if (byte(i) < low || byte(i) > high) return Sequence::Invalid;
-    low = 0x80, high = 0xbf;
-  }
-  return Sequence::Valid;
-}
-
-Sequence check_utf8(std::string_view text) {
-  std::size_t at = 0;
-  while ((at += ascii_prefix(text.data() + at, text.size() - at)) < text.size()) {
-    while (at < text.size() && static_cast<signed char>(text[at]) < 0) {
-      std::size_t length = 0;
-      if (Sequence found = check_sequence(text, at, length); found != Sequence::Valid) return found;
-      at += length;
-    }
-  }
-  return Sequence::Valid;
-}
-
 std::uint32_t unit_at(const std::uint8_t* units, std::size_t i) { return units[2 * i] | units[2 * i + 1] << 8; }
 
 // The code point at `i`, which is moved behind it; a lone surrogate gives `bad`.
@@ -66,10 +22,12 @@ char32_t next_utf16(const std::uint8_t* units, std::size_t count, std::size_t& i
 
 } // namespace
 
-bool is_utf8(std::string_view text) { return check_utf8(text) == Sequence::Valid; }
+bool is_utf8(std::string_view text) { return base::check_utf8(text) == base::Utf8::Valid; }
 
-const char* utf8_problem(std::string_view text) {
-  return check_utf8(text) == Sequence::Incomplete ? "incomplete utf-8 byte sequence" : "invalid utf-8";
+const char* utf8_problem(std::string_view text) { return utf8_problem(base::check_utf8(text)); }
+
+const char* utf8_problem(base::Utf8 found) {
+  return found == base::Utf8::Incomplete ? "incomplete utf-8 byte sequence" : "invalid utf-8";
 }
 
 bool is_utf16(const std::uint8_t* units, std::size_t count) {

@@ -8,12 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace cusp::canon {
 
 // Exactly: no overlong forms, no surrogates, nothing above U+10FFFF, nothing cut off.
 bool is_utf8(std::string_view text);
 // The reason why it is not, in the reference's words.
 const char* utf8_problem(std::string_view text);
+const char* utf8_problem(base::Utf8 found);
 
 // False: a lone surrogate.
 bool is_utf16(const std::uint8_t* units, std::size_t count);

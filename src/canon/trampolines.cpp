@@ -136,7 +136,7 @@ std::uint32_t resource_new(abi::HostFunc* self, abi::ValRaw* values) {
 std::uint32_t resource_rep(abi::HostFunc* self, abi::ValRaw* values) {
   TrampolineRecord& record = record_of(self);
   LiftLowerContext cx(record.owner, *record.instance, record.options, nullptr);
-  if (TableEntry* entry = cx.resource_entry(values[0].i32, *record.resource)) values[0].i64 = entry->rep;
+  if (HandleEntry* entry = cx.resource_entry(values[0].i32, *record.resource)) values[0].i64 = entry->rep;
   return cx.trapped() ? fail(record, cx.trap_info()) : 0;
 }
 
@@ -151,13 +151,13 @@ std::uint32_t resource_drop(abi::HostFunc* self, abi::ValRaw* values) {
 } // namespace
 
 bool drop_resource(LiftLowerContext& cx, std::uint32_t handle, const ResourceType& type) {
-  TableEntry* found = cx.resource_entry(handle, type);
+  HandleEntry* found = cx.resource_entry(handle, type);
   if (!found) return false;
   if (found->lends) return cx.trap("cannot remove owned resource while borrowed"), false;
-  TableEntry entry = *found;
+  HandleEntry entry = *found;
   cx.instance().handles.remove(handle);
   if (!entry.own) {
-    if (entry.borrow_scope) --entry.borrow_scope->num_borrows;
+    if (entry.borrows) --*entry.borrows;
     return true;
   }
   return destroy_resource(cx, cx.instance().index, type, entry.rep);
@@ -197,6 +197,7 @@ HostEntry host_entry(const component::Trampoline& trampoline) {
   if (std::holds_alternative<component::ResourceNew>(trampoline.kind)) return resource_new;
   if (std::holds_alternative<component::ResourceRep>(trampoline.kind)) return resource_rep;
   if (std::holds_alternative<component::ResourceDrop>(trampoline.kind)) return resource_drop;
+  if (std::holds_alternative<component::Assist>(trampoline.kind)) return assist;
   return builtin_entry(std::get<component::Builtin>(trampoline.kind).kind);
 }
 

@@ -1,6 +1,6 @@
 // From one component into another: lifts with one context and lowers with the other in one walk over the type, no value
-// in between. This is the correct path; compiled adapters (DESIGN decision 11) will take its place behind the same
-// trampoline. Spec: CanonicalABI.md, canon_lower of a canon_lift. Lifting and lowering interleave, which only a trap
+// in between. For the calls that have no compiled adapter (compile/adapter/eligibility.h says which), and for strings that change
+// their encoding. Spec: CanonicalABI.md, canon_lower of a canon_lift. Lifting and lowering interleave, which only a trap
 // could tell.
 #pragma once
 

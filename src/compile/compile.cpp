@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -20,7 +21,9 @@
 #include "artifact/compiler_build.h"
 #include "artifact/compiler_protocol.h"
 #include "artifact/sha256.h"
+#include "compile/adapter/adapters.h"
 #include "compile/group_cache.h"
+#include "compile/import_targets.h"
 #include "compile/linker.h"
 #include "compile/lower/lowering.h"
 #include "compile/module_meta_builder.h"
@@ -41,6 +44,8 @@ using base::Result;
 constexpr unsigned kThreadStack = 64u << 20;
 // A body beyond this size gets the light pipeline: the heavy one has passes whose time grows faster than the body.
 constexpr std::uint64_t kHugeBody = 1 << 20;
+// Bodies of other modules that a group is offered for inlining: of an adapter, of what is no adapter, and together.
+constexpr std::uint64_t kInlinedAdapter = 4 << 10, kInlinedCallee = 256, kInlinedBytes = 64 << 10;
 
 artifact::CompileRequest request_of(const CompileOptions& options) {
   return {.opt_level = options.opt_level,
@@ -71,6 +76,7 @@ public:
     initialise_llvm();
     target_ = CUSP_TRY(make_target(options_.target_cpu));
     CUSP_TRY(read_input());
+    targets_ = component_ ? import_targets(*component_) : std::vector<ImportTargets>(modules_);
     plan_work();
     CUSP_TRY(compile_all());
     LinkedImage image = CUSP_TRY(link());
@@ -85,6 +91,7 @@ private:
   Result<void> read_input() {
     if (component::is_component(bytes_)) {
       component_ = CUSP_TRY(component::link_component(bytes_, options_.features));
+      CUSP_TRY(add_adapters(*component_, adapter_bytes_));
       modules_ = static_cast<std::uint32_t>(component_->modules.size());
     } else {
       core_ = CUSP_TRY(wasm::read_module(bytes_, options_.features));
@@ -125,7 +132,7 @@ private:
         fmt::format("{:x} {:x} {} {} {} {}", artifact::compiler_build(), abi::abi_hash(),
                     artifact::settings_text(request_of(options_)), target_.cpu, target_.feature_string, tail_calls_);
     std::vector<GroupKeys> modules;
-    for (std::uint32_t i = 0; i < modules_; ++i) modules.emplace_back(module(i), settings);
+    for (std::uint32_t i = 0; i < modules_; ++i) modules.emplace_back(module(i), targets_[i], settings);
     std::vector<artifact::Sha256> keys;
     for (Work& work : work_) {
       work.is_done = false;
@@ -184,7 +191,8 @@ private:
       if (group) {
         groups_[index] = *std::move(group);
         const bool is_whole = tail_calls_ || !found_tail_calls_;
-        if (options_.cache != nullptr && work.kind != WorkKind::TrapStubs && is_whole)
+        const bool is_alone = work.kind != WorkKind::TrapStubs && !groups_[index].calls_others;
+        if (options_.cache != nullptr && is_alone && is_whole)
           options_.cache->keep(work.key, pack_group(groups_[index]));
         if (work.kind != WorkKind::Functions) continue;
         done_functions_ += work.group.end - work.group.first;
@@ -200,7 +208,7 @@ private:
     llvm::LLVMContext context;
     context.setDiscardValueNames(true);
     std::unique_ptr<llvm::Module> ir;
-    bool uses_gc = false;
+    bool uses_gc = false, calls_others = false;
     if (work.kind == WorkKind::TrapStubs) {
       ir = std::make_unique<llvm::Module>("stubs", context);
       ir->setTargetTriple(machine.getTargetTriple());
@@ -208,20 +216,17 @@ private:
       GroupLowering::emit_trap_stubs(*ir);
     } else {
       const wasm::Module& wasm = module(work.group.module);
-      GroupLowering lowering(context, machine, wasm,
-                             {.bounds = options_.bounds,
-                              .opt_level = opt_level,
-                              .deterministic_simd = options_.deterministic_simd,
-                              .canonical_nans = options_.canonical_nans,
-                              .fuel = options_.fuel,
-                              .tail_calls = tail_calls_});
+      GroupLowering lowering(context, machine, wasm, settings_of(work.group.module, work.group.module, opt_level));
       for (std::uint32_t i = work.group.first; i < work.group.end; ++i)
         CUSP_TRY(lowering.lower(wasm::DefinedFuncIndex(i)));
-      if (!tail_calls_ && lowering.features_used().has(wasm::Feature::TailCall)) {
+      if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);
+      std::vector<CallTarget> called = lowering.take_called_modules();
+      calls_others = !called.empty();
+      if (opt_level >= 2) CUSP_TRY(lower_callees(lowering, work.group.module, std::move(called), opt_level));
+      if (!tail_calls_ && lowering.has_tail_calls()) {
         found_tail_calls_ = true;
         return CompiledGroup{};
       }
-      if (work.kind == WorkKind::Trampolines) emit_trampolines(wasm, lowering);
       uses_gc = lowering.features_used().has(wasm::Feature::Gc);
       ir = lowering.take();
     }
@@ -229,7 +234,36 @@ private:
     optimise(*ir, machine, work.kind == WorkKind::Functions ? opt_level : std::min(opt_level, 1u));
     finish_after_optimisation(*ir, opt_level);
     CUSP_TRY(verify(*ir, "after"));
-    return CompiledGroup{CUSP_TRY(generate_code(*ir, machine)), uses_gc};
+    return CompiledGroup{CUSP_TRY(generate_code(*ir, machine)), uses_gc, calls_others};
+  }
+
+  LoweringSettings settings_of(std::uint32_t module_index, std::uint32_t group_module, unsigned opt_level) const {
+    return {.module_index = module_index,
+            .group_module = group_module,
+            .bounds = options_.bounds,
+            .opt_level = opt_level,
+            .deterministic_simd = options_.deterministic_simd,
+            .canonical_nans = options_.canonical_nans,
+            .fuel = options_.fuel,
+            .tail_calls = tail_calls_,
+            .import_targets = targets_[module_index]};
+  }
+
+  // What the group calls in other modules and LLVM may want to inline: adapters, and what is small behind them.
+  Result<void> lower_callees(GroupLowering& lowering, std::uint32_t group_module, std::vector<CallTarget> called,
+                             unsigned opt_level) const {
+    std::uint64_t budget = kInlinedBytes;
+    for (; !called.empty(); called = lowering.take_called_modules())
+      for (const CallTarget& target : called) {
+        const wasm::Module& wasm = module(target.module);
+        const std::uint64_t size = wasm.code[wasm.defined_index(target.func).value].bytes.size();
+        const bool is_adapter = wasm.features.has(wasm::Feature::Adapter);
+        if (size > (is_adapter ? kInlinedAdapter : kInlinedCallee) || size > budget) continue;
+        budget -= size;
+        CUSP_TRY(lowering.lower_for_inlining(wasm, settings_of(target.module, group_module, opt_level),
+                                             wasm.defined_index(target.func)));
+      }
+    return {};
   }
 
   static Result<void> verify([[maybe_unused]] const llvm::Module& ir, [[maybe_unused]] const char* when) {
@@ -322,8 +356,10 @@ private:
   const CompileOptions& options_;
   Target target_;
   std::optional<wasm::Module> core_;
+  std::deque<std::vector<std::uint8_t>> adapter_bytes_;
   std::optional<component::LinkedComponent> component_;
   std::uint32_t modules_ = 0, total_functions_ = 0, done_functions_ = 0;
+  std::vector<ImportTargets> targets_; // by module
   std::vector<Work> work_;
   std::vector<std::uint32_t> order_;
   std::vector<CompiledGroup> groups_; // by work_
@@ -375,7 +411,6 @@ std::vector<std::uint8_t> Compilation::trap_table(const LinkedImage& image) cons
   for (std::size_t w = 0; w < work_.size(); ++w) {
     const Object& object = groups_[w].object;
     const std::uint32_t index = work_[w].group.module;
-    const wasm::Module& wasm = module(index);
     std::vector<std::uint32_t> offsets = read_words(object.bytes(), kSitesSection);
     for (const FunctionSites& function : object.sites.functions) {
       auto start = image.addresses.find(place_symbol(function.symbol, index));
@@ -385,8 +420,9 @@ std::vector<std::uint8_t> Compilation::trap_table(const LinkedImage& image) cons
         artifact::TrapSite site{start->second + offsets[i], {}};
         for (std::uint32_t f = origin.first_frame; f < origin.first_frame + origin.frames; ++f) {
           artifact::GuestFrame frame = object.sites.frames[f];
+          frame.module = number_in_group(frame.module, index);
+          const wasm::Module& wasm = module(frame.module);
           const std::uint64_t body = wasm.code[frame.func - wasm.imported_functions].offset - wasm.file_offset;
-          frame.module = index;
           frame.wasm_offset = static_cast<std::uint32_t>(body + (frame.wasm_offset == 0 ? 0 : frame.wasm_offset - 1));
           site.frames.push_back(frame);
         }

@@ -32,11 +32,14 @@ std::span<const std::uint8_t> as_bytes(const std::string& text) {
 }
 
 // Of data, the lowering knows how many segments there are.
-artifact::Sha256 surroundings_of(const wasm::Module& module, const std::string& settings) {
+artifact::Sha256 surroundings_of(const wasm::Module& module, const ImportTargets& targets,
+                                 const std::string& settings) {
   Material material;
   material.bytes(as_bytes(settings));
   material.number(module.features.bits());
   material.number(module.datas.size());
+  material.number(targets.size());
+  for (const auto& target : targets) material.number(target.has_value());
   wasm::Cursor at(module.bytes.subspan(std::min(kModuleHeader, module.bytes.size())), kModuleHeader);
   while (at.ok() && !at.at_end()) {
     const std::uint8_t id = at.u8();
@@ -69,8 +72,9 @@ bool fits(const TrapSites& sites, const wasm::Module& module) {
 
 } // namespace
 
-GroupKeys::GroupKeys(const wasm::Module& module, const std::string& settings)
-    : module_(module), hints_(wasm::read_branch_hints(module)), surroundings_(surroundings_of(module, settings)) {}
+GroupKeys::GroupKeys(const wasm::Module& module, const ImportTargets& targets, const std::string& settings)
+    : module_(module), hints_(wasm::read_branch_hints(module)),
+      surroundings_(surroundings_of(module, targets, settings)) {}
 
 artifact::Sha256 GroupKeys::functions(const FunctionGroup& group) const {
   Material material;

@@ -2,6 +2,8 @@
 // holds: the compiler and its settings, the bodies of its functions and their places among the module's functions, and
 // everything that a module says outside its bodies, data and custom sections. What it says of places in the file it says
 // relative to bodies, and its module is the first of the artifact as far as it knows; linking gives both their true values.
+// Which of the module's imports are direct calls into other modules of a component (import_targets.h) is in the key; where they lead, and
+// what may be inlined from there, is not: a group that makes such a call is not kept. Whoever finds a key finds what calls none of them.
 // So the group serves any artifact with the same functions, whatever else has changed, and other applications too.
 //
 // Whoever lets the lowering know something of other bodies must put that into the key.
@@ -15,6 +17,7 @@
 
 #include "artifact/sha256.h"
 #include "compile/groups.h"
+#include "compile/import_targets.h"
 #include "compile/pipeline.h"
 #include "wasm/branch_hints.h"
 #include "wasm/module.h"
@@ -23,14 +26,15 @@ namespace cusp::compile {
 
 struct CompiledGroup {
   Object object;
-  bool uses_gc = false; // some body does
+  bool uses_gc = false;      // some body does
+  bool calls_others = false; // functions of other modules, directly: nothing to keep
 };
 
 // Of the groups of one module.
 class GroupKeys {
 public:
   // `settings`: whatever else decides what is made.
-  GroupKeys(const wasm::Module& module, const std::string& settings);
+  GroupKeys(const wasm::Module& module, const ImportTargets& targets, const std::string& settings);
   artifact::Sha256 functions(const FunctionGroup& group) const;
   artifact::Sha256 trampolines() const;
 

@@ -1,10 +1,13 @@
 #include "compile/linker.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <elf.h>
 
 #include <fmt/format.h>
+
+#include "compile/lower/lowering.h"
 
 namespace cusp::compile {
 
@@ -41,9 +44,12 @@ struct InputObject {
   }
 };
 
-// "f0.12", "e0.3", "h0.3" (lower/lowering.h).
-bool is_of_module(std::string_view symbol) {
-  return symbol.size() > 3 && std::string_view("feh").find(symbol[0]) != symbol.npos && symbol.substr(1, 2) == "0.";
+// The module's digits in "f0.12", "e0.3", "h0.3" (lower/lowering.h); empty: a symbol of no module.
+std::string_view module_digits(std::string_view symbol) {
+  const std::size_t dot = symbol.find('.');
+  if (dot == symbol.npos || dot < 2 || std::string_view("feh").find(symbol[0]) == symbol.npos) return {};
+  const std::string_view digits = symbol.substr(1, dot - 1);
+  return std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }) ? digits : std::string_view();
 }
 
 // The objects come from our own code generator, so that one check of every range is enough to trust them.
@@ -149,7 +155,7 @@ private:
   // Lives as long as the image.
   std::string_view name(const InputObject& object, const Elf64_Sym& symbol) {
     std::string_view own = object.own_name(symbol);
-    if (object.module == 0 || !is_of_module(own)) return own;
+    if (object.module == 0 || module_digits(own).empty()) return own;
     return out_.names.emplace_back(place_symbol(own, object.module));
   }
 
@@ -239,8 +245,11 @@ private:
 } // namespace
 
 std::string place_symbol(std::string_view symbol, std::uint32_t module) {
-  if (!is_of_module(symbol)) return std::string(symbol);
-  return fmt::format("{}{}{}", symbol[0], module, symbol.substr(2));
+  const std::string_view digits = module_digits(symbol);
+  if (digits.empty()) return std::string(symbol);
+  std::uint32_t number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return fmt::format("{}{}{}", symbol[0], number_in_group(number, module), symbol.substr(1 + digits.size()));
 }
 
 Result<LinkedImage> link_objects(std::span<const LinkInput> objects) { return Linker(objects).link(); }

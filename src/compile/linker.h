@@ -34,10 +34,10 @@ struct LinkedImage {
 // in an artifact.
 struct LinkInput {
   std::span<const std::uint8_t> bytes;
-  std::uint32_t module = 0; // what place_symbol() makes of its symbols
+  std::uint32_t module = 0; // whose group it is, for place_symbol()
 };
 
-// Objects know nothing but their own module and name it 0 (lowering.h): the symbol's name among all modules.
+// The name in the image of a symbol of a group of this module (number_in_group()).
 std::string place_symbol(std::string_view symbol, std::uint32_t module);
 
 base::Result<LinkedImage> link_objects(std::span<const LinkInput> objects);

@@ -106,11 +106,42 @@ struct Builtin {
   }
 };
 
-// A core function that the canonical ABI makes. It becomes an abi::HostFunc in the slot.
+// What a compiled adapter leaves to canon/: what does not go the ordinary way. `instance` of the trampoline: whose handles.
+struct Assist {
+  enum class Kind : std::uint8_t {
+    Fault,  // (fault, place, number: i32): traps; see AdapterFault
+    Own,    // (rep: i64) -> handle: i32
+    Borrow, // the same
+    Take,   // (handle: i32) -> rep: i64; as an own handle is lifted
+    Lend,   // the same, as a borrow is
+    String, // (pointer, code units: i32) -> the same in the other component
+  };
+  Kind kind{};
+  ResourceIndex resource{};     // Own, Borrow, Take, Lend
+  std::uint32_t trampoline = 0; // String: the lowered function that is called
+  bool is_result = false;       // String: of the callee for the caller
+  template <class A> void fields(A& a) { a(kind, resource, trampoline, is_result); }
+};
+enum class AdapterFault : std::uint8_t {
+  Unaligned,     // number: the alignment
+  OutOfBounds,   // a pointer and length
+  TooLong,       // number: the bytes
+  ReallocResult, // unaligned
+  ReallocBounds, // the result is
+  Discriminant,
+  Char,
+  Utf8, // number: base::Utf8
+  BorrowsRemain,
+};
+enum class AdapterPlace : std::uint8_t { Parameters, Result, ResultArea, List, String };
+
+// A core function that the canonical ABI makes. It becomes an abi::HostFunc in the slot. Where an adapter was compiled for it,
+// core instances import that instead, and the host's function only serves what takes the function otherwise.
 struct Trampoline {
   ComponentInstanceIndex instance;
-  std::variant<Lower, ResourceNew, ResourceRep, ResourceDrop, Builtin> kind;
-  template <class A> void fields(A& a) { a(instance, kind); }
+  std::variant<Lower, ResourceNew, ResourceRep, ResourceDrop, Builtin, Assist> kind;
+  std::optional<CoreItem> adapter{};
+  template <class A> void fields(A& a) { a(instance, kind, adapter); }
 };
 
 // A concrete resource type: one per instantiation of the component that defines it.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/utf8.h"
 #include "runtime/exceptions.h"
 #include "runtime/gc.h"
 #include "runtime/store_state.h"
@@ -132,6 +133,29 @@ void builtin_memory_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from,
   if (!in_bounds(d, n, byte_length(target)) || !in_bounds(s, n, byte_length(source)))
     raise_trap(abi::Trap::MemoryOutOfBounds);
   copy_bytes(vmctx, target.base + d, source.base + s, n);
+}
+
+// Checked and copied piece by piece, while a piece is in the cache. A piece ends between two characters.
+std::uint32_t builtin_utf8_copy(VmContext* vmctx, std::uint32_t to, std::uint32_t from, std::uint32_t d,
+                                std::uint32_t s, std::uint32_t n) {
+  constexpr std::uint32_t kCached = 16 << 10;
+  abi::MemoryRecord& target = *instance_of(vmctx).memory(to);
+  abi::MemoryRecord& source = *instance_of(vmctx).memory(from);
+  if (!in_bounds(d, n, byte_length(target)) || !in_bounds(s, n, byte_length(source)))
+    raise_trap(abi::Trap::MemoryOutOfBounds);
+  const char* text = reinterpret_cast<const char*>(source.base + s);
+  std::uint8_t* at = target.base + d;
+  for (std::uint32_t left = n; left != 0;) {
+    std::uint32_t size = std::min(kCached, left);
+    if (size < left)
+      while (size > kCached - 4 && (text[size] & 0xc0) == 0x80) --size;
+    if (base::Utf8 found = base::check_utf8({text, size}); found != base::Utf8::Valid)
+      return static_cast<std::uint32_t>(size < left ? base::Utf8::Invalid : found);
+    std::memcpy(at, text, size);
+    text += size, at += size, left -= size;
+    if (left != 0) give_way(vmctx);
+  }
+  return 0;
 }
 
 void builtin_memory_fill(VmContext* vmctx, std::uint32_t memory, std::uint64_t d, std::uint32_t byte, std::uint64_t n) {

@@ -134,6 +134,8 @@ Result<void> Instantiation::link() {
   vmctx.store = &store;
   vmctx.types = type_records();
   vmctx.fuel = &store.state().fuel;
+  vmctx.instances = store.state().component.instances;
+  vmctx.resources = store.state().component.resources;
 
   instance.imports_.assign(imports.begin(), imports.begin() + static_cast<std::ptrdiff_t>(meta.imports.size()));
   for (std::size_t i = 0; i < meta.imports.size(); ++i) {

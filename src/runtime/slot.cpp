@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "abi/contexts.h"
 #include "base/unique_fd.h"
 #include "runtime/fault.h"
 #include "runtime/page_table.h"
@@ -95,7 +96,7 @@ Result<std::shared_ptr<const SlotLayout>> SlotLayout::create(std::shared_ptr<con
     State::Core core;
     core.module = module;
     core.vmctx = at;
-    at += (abi::VmLayout(state.code->module(module).shape).size() + 63) / 64 * 64;
+    at += abi::context_space(state.code->module(module).shape);
     state.cores.push_back(core);
     uses_gc_heap = uses_gc_heap || state.code->module(module).uses_gc_heap;
   }
@@ -273,6 +274,8 @@ Result<std::unique_ptr<Slot>> Slot::create(std::shared_ptr<const SlotLayout> lay
 Instance& Slot::core_instance(std::uint32_t index) { return slot_state_->instances[index]; }
 std::uint8_t* Slot::owner_area() { return slot_state_->at(slot_state_->map().owner); }
 std::uint32_t Slot::learned_pages() const { return slot_state_->write_set->learned_pages(); }
+
+void Slot::set_component(const ComponentRecords& records) { state().component = records; }
 
 Result<bool> Slot::instantiate_core(std::uint32_t index, std::span<const Extern> imports) {
   SlotState& own = *slot_state_;

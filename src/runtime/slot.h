@@ -52,6 +52,8 @@ public:
   Instance& core_instance(std::uint32_t index);
   std::uint8_t* owner_area();
 
+  // For the core instances that are made from now on.
+  void set_component(const ComponentRecords& records);
   // Links and initialises core instance `index` (data, elements, globals), but does not run its start function: returns whether there is one.
   Result<bool> instantiate_core(std::uint32_t index, std::span<const Extern> imports);
   Result<void> run_start(std::uint32_t index);

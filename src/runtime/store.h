@@ -109,6 +109,12 @@ private:
   std::vector<Extern> imports_; // by position in meta().imports: what is exported again keeps its own type
 };
 
+// What compiled adapters find of the component that they belong to (abi/component.h). Outlives the code's runs.
+struct ComponentRecords {
+  abi::InstanceRecord* const* instances = nullptr;
+  const void* const* resources = nullptr;
+};
+
 class Store {
 public:
   static Result<std::unique_ptr<Store>> create(const StoreLimits& limits);

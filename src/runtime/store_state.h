@@ -37,6 +37,8 @@ struct Store::State {
   bool dropped = false;  // a segment was dropped
   std::int64_t fuel = 0; // left; negative once it has run out
 
+  ComponentRecords component; // of a slot's
+
   // What a host function that failed left, and whether the last trap came that way.
   struct {
     bool set = false, raised = false;

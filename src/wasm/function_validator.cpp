@@ -50,7 +50,7 @@ struct StepTable {
     Op op{};
     Feature feature = Feature::Mvp;
   };
-  std::array<Entry, 256> plain{}, gc{}, misc{}, atomics{};
+  std::array<Entry, 256> plain{}, gc{}, misc{}, atomics{}, adapter{};
   std::array<Entry, 512> simd{};
 
   constexpr void add(std::uint32_t encoding, Entry entry) {
@@ -61,7 +61,8 @@ struct StepTable {
     case 0xfc: misc[number] = entry; break;
     case 0xfd: simd[number] = entry; break;
     case 0xfe: atomics[number] = entry; break;
-    default: break; // internal operators are not decoded from input
+    case 0xff: adapter[number] = entry; break;
+    default: break;
     }
   }
   constexpr StepTable() {
@@ -75,6 +76,7 @@ struct StepTable {
     case 0xfc: return misc;
     case 0xfd: return simd;
     case 0xfe: return atomics;
+    case 0xff: return adapter;
     default: return {};
     }
   }
@@ -88,6 +90,8 @@ bool FunctionValidator::step() {
   op_offset_ = cursor_.offset();
   std::uint8_t byte = cursor_.u8();
   if (byte >= 0xfb && byte <= 0xfe) return prefixed_step(byte);
+  // Input never has the feature: the byte is no operator then.
+  if (byte == 0xff && module_.features.has(Feature::Adapter)) return prefixed_step(byte);
   const StepTable::Entry& entry = kSteps.plain[byte];
   if (!entry.step || !cursor_.ok()) return cursor_.ok() && unknown_operator(byte);
   const Frame& frame = control_.back();

@@ -142,6 +142,8 @@ private:
   bool decode(CastNullImm&);
   bool decode(BrOnCastImm&);
   bool decode(TrapImm&);
+  bool decode(InstanceImm&);
+  bool decode(HandleImm&);
   template <unsigned N> bool decode(MemN<N>& imm) { return decode_memarg(imm, N); }
   template <unsigned N> bool decode(MemNLane<N>& imm) { return decode_memarg(imm, N) && decode_lane(imm.lane, 16 / N); }
   template <unsigned N> bool decode(LaneN<N>& imm) { return decode_lane(imm.lane, N); }

@@ -206,6 +206,15 @@ bool FunctionValidator::decode(TrapImm& imm) {
   imm.trap = cursor_.u32();
   return cursor_.ok();
 }
+bool FunctionValidator::decode(InstanceImm& imm) {
+  imm.instance = cursor_.u32();
+  return cursor_.ok();
+}
+bool FunctionValidator::decode(HandleImm& imm) {
+  imm.instance = cursor_.u32();
+  imm.resource = cursor_.u32();
+  return cursor_.ok();
+}
 
 bool FunctionValidator::decode_memarg(MemArg& imm, std::uint32_t bytes) {
   std::uint64_t at = cursor_.offset();

@@ -231,5 +231,12 @@ struct BrOnCastImm {
 struct TrapImm {
   std::uint32_t trap = 0;
 }; // abi::Trap
+// Of the Adapter family: indices of the link plan, which compile/ made itself.
+struct InstanceImm {
+  std::uint32_t instance = 0;
+};
+struct HandleImm : InstanceImm {
+  std::uint32_t resource = 0;
+};
 
 } // namespace cusp::wasm

@@ -198,7 +198,9 @@ bool FunctionValidator::check_GlobalSet(GlobalImm& imm) {
   return pop(imm.type);
 }
 
-// Only what compile/ itself makes may have it, and that is not read from bytes.
-bool FunctionValidator::check_AdapterTrap(TrapImm&) { return unsupported(Feature::Adapter); }
+bool FunctionValidator::check_AdapterTrap(TrapImm&) {
+  set_unreachable();
+  return true;
+}
 
 } // namespace cusp::wasm

@@ -385,7 +385,7 @@ TEST(Handles, OwnAndBorrowFollowTheRules) {
     EXPECT_TRUE(back);
   }
   EXPECT_EQ(alive, 0);
-  EXPECT_EQ(memory.state.handles.alive(), 0u);
+  EXPECT_EQ(memory.state.handles.alive, 0u);
 }
 
 TEST(Handles, ManyLendersAreAllReleased) {
@@ -424,8 +424,8 @@ TEST(Handles, BorrowsForTheGuestBelongToATask) {
 
 TEST(ResourceTable, FreedIndicesComeBackLastInFirstOut) {
   ResourceTable table;
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Resource;
+  HandleEntry entry;
+  entry.kind = HandleKind::Resource;
   for (std::uint32_t i = 1; i <= 4; ++i) EXPECT_EQ(table.add(entry), i);
   table.remove(2), table.remove(4);
   EXPECT_EQ(table.get(2), nullptr);

@@ -215,8 +215,8 @@ TEST(Values, HandlesMoveAndAreLent) {
   GuestMemory source, target;
   target.state.index = component::ComponentInstanceIndex(1);
   Task task;
-  TableEntry entry;
-  entry.kind = TableEntry::Kind::Resource, entry.own = true, entry.type = &type, entry.rep = 77;
+  HandleEntry entry;
+  entry.kind = HandleKind::Resource, entry.own = true, entry.type = &type, entry.rep = 77;
   std::uint32_t handle = source.state.handles.add(entry);
   abi::ValRaw in[1], out[1];
   in[0].i64 = handle;
@@ -240,7 +240,7 @@ TEST(Values, HandlesMoveAndAreLent) {
   }
   Use from(source), to(target, &task);
   Transfer(from, to, {}, resources).move({nullptr, in}, {nullptr, out}, {TypeKind::Own, 0});
-  EXPECT_EQ(source.state.handles.alive(), 0u);
+  EXPECT_EQ(source.state.handles.alive, 0u);
   EXPECT_TRUE(target.state.handles.get(out[0].i32)->own);
 }
 

@@ -30,6 +30,20 @@ Bytes large_module(std::uint32_t changed = ~0u, std::uint8_t data = 1, bool tail
   return module.bytes();
 }
 
+// One core module calls a function of another, which adds `added`.
+Bytes two_modules(std::uint8_t added) {
+  ModuleBytes caller, callee;
+  const std::uint32_t imported = caller.import_func(caller.type({kI32}, {kI32}));
+  caller.export_func("g", caller.func(0, code::local_get(0) + code::call(imported)));
+  callee.export_func(
+      "f", callee.func(callee.type({kI32}, {kI32}), code::local_get(0) + code::i32_const(added) + code::i32_add()));
+  Bytes component{0, 'a', 's', 'm', 0x0d, 0, 1, 0};
+  for (const Bytes& module : {caller.bytes(), callee.bytes()}) component += Bytes{1} + leb(module.size()) + module;
+  const Bytes instances{2, 0, 1, 0, 0, 0, 1, 1, 'm', 0x12, 0};
+  component += Bytes{2} + leb(instances.size()) + instances;
+  return component;
+}
+
 class Groups : public Prepare {
 protected:
   void SetUp() override {
@@ -96,6 +110,17 @@ TEST_F(Groups, TailCallsChangeTheConventionOfAll) {
   expect_good("cold");
   for (const fs::path& artifact : stored()) fs::remove(artifact);
   EXPECT_EQ(new_groups("warm"), 0u);
+}
+
+// It may have been inlined.
+TEST_F(Groups, AreNotKeptWhereTheyCallOtherModules) {
+  options_.opt_level = 2;
+  write(input(), two_modules(1));
+  EXPECT_EQ(new_groups("cold"), 3u) << "the callee, and the trampolines of both";
+  for (const fs::path& artifact : stored()) fs::remove(artifact);
+  EXPECT_EQ(new_groups("warm"), 0u);
+  write(input(), two_modules(2));
+  EXPECT_EQ(new_groups("another callee"), 1u);
 }
 
 TEST_F(Groups, AreLeftAloneWithoutTheCacheAndAtLevelZero) {

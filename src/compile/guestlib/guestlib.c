@@ -1,4 +1,5 @@
-// What LLVM's code generator may call without being asked: block memory operations and, on CPUs without SSE4.1, rounding. Linked into
+// What LLVM's code generator may call without being asked: block memory operations and, on CPUs without SSE4.1, rounding; and what adapters
+// between components call to copy text. Linked into
 // every artifact and counted as guest code: it runs on the guest's stack, may fault on the guest's memory, and touches nothing else.
 // Compiled freestanding, once for plain x86-64 and once for x86-64-v3 (32-byte vectors). Every function keeps a frame pointer,
 // leaves included, so that a backtrace from a fault in here finds the guest function that called.
@@ -104,6 +105,54 @@ void* memmove(void* dest, const void* src, size_t n) {
 }
 
 void* memcpy(void* dest, const void* src, size_t n) { return memmove(dest, src, n); }
+
+#if defined(__AVX2__)
+static inline int has_high_bit(Wide v) { return __builtin_ia32_pmovmskb256((char __attribute__((vector_size(32))))v); }
+#else
+static inline int has_high_bit(Wide v) { return __builtin_ia32_pmovmskb128((char __attribute__((vector_size(16))))v); }
+#endif
+
+// Copies while all is ASCII, and says how much that was. The two do not overlap.
+size_t cusp_copy_ascii(uint8_t* to, const uint8_t* from, size_t n) {
+  const uint64_t high = 0x8080808080808080u;
+  size_t at = 0;
+  if (n < kWide) {
+    if (n >= 16) {
+      uint64_t a = *(const U64*)from, b = *(const U64*)(from + 8), c = *(const U64*)(from + n - 16), d = *(const U64*)(from + n - 8);
+      if ((a | b | c | d) & high) goto one_by_one;
+      *(U64*)to = a, *(U64*)(to + 8) = b, *(U64*)(to + n - 16) = c, *(U64*)(to + n - 8) = d;
+      return n;
+    }
+    if (n >= 8) {
+      uint64_t a = *(const U64*)from, b = *(const U64*)(from + n - 8);
+      if ((a | b) & high) goto one_by_one;
+      *(U64*)to = a, *(U64*)(to + n - 8) = b;
+      return n;
+    }
+    goto one_by_one;
+  }
+  for (; n - at >= 4 * kWide; at += 4 * kWide) {
+    const uint8_t* f = from + at;
+    uint8_t* t = to + at;
+    Wide a = *(const Wide*)f, b = *(const Wide*)(f + kWide), c = *(const Wide*)(f + 2 * kWide), d = *(const Wide*)(f + 3 * kWide);
+    if (has_high_bit(a | b | c | d)) goto one_by_one;
+    *(Wide*)t = a, *(Wide*)(t + kWide) = b, *(Wide*)(t + 2 * kWide) = c, *(Wide*)(t + 3 * kWide) = d;
+  }
+  for (; n - at >= kWide; at += kWide) {
+    Wide a = *(const Wide*)(from + at);
+    if (has_high_bit(a)) goto one_by_one;
+    *(Wide*)(to + at) = a;
+  }
+  if (at < n) {
+    Wide last = *(const Wide*)(from + n - kWide);
+    if (has_high_bit(last)) goto one_by_one;
+    *(Wide*)(to + n - kWide) = last;
+  }
+  return n;
+one_by_one:
+  while (at < n && from[at] < 0x80) to[at] = from[at], at++;
+  return at;
+}
 
 void* memset(void* dest, int value, size_t n) {
   uint8_t* to = dest;

@@ -1,13 +1,18 @@
-// Calls (spec 4.4.10). A call of a defined function is direct; of an imported one, through the VM context's import
-// record; of a reference, through its FuncRef. Guest calls are marked `notail`: an optimiser that turned a call into a
-// jump would make runaway recursion an endless loop, where the specification's suite wants the stack exhausted, and
-// would take frames out of backtraces. Any guest call may throw: inside a try it is an invoke (exception.cpp).
+// Calls (spec 4.4.10). A call of a defined function is direct, and so is that of an imported one where a component's plan
+// says which it is; of others it goes through the VM context's import record; of a reference, through its FuncRef. Guest
+// calls are marked `notail`: an optimiser that turned a call into a jump would make runaway recursion an endless loop,
+// where the specification's suite wants the stack exhausted, and would take frames out of backtraces. Any guest call may
+// throw: inside a try it is an invoke (exception.cpp).
 #include "compile/lower/function_lowering.h"
 
 namespace cusp::compile {
 
 FunctionLowering::Callee FunctionLowering::callee_of(wasm::FuncIndex func) {
   if (!group_.wasm.is_imported(func)) return {group_.function(func), vmctx_};
+  if (llvm::Function* known = group_.imported_function(func)) {
+    const std::int64_t delta = group_.settings.import_targets[func.value]->context_delta;
+    return {known, ir.CreatePtrAdd(vmctx_, ir.getInt64(static_cast<std::uint64_t>(delta)))};
+  }
   const std::uint32_t at = group_.layout.func_import(func.value);
   return {group_.load_invariant(ir, types.ptr, group_.field(ir, vmctx_, at + offsetof(abi::FuncImport, code))),
           group_.load_invariant(ir, types.ptr, group_.field(ir, vmctx_, at + offsetof(abi::FuncImport, vmctx)))};

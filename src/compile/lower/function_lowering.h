@@ -70,6 +70,10 @@ public:
   FAMILY(BrOnNull, RefLabelImm)
   FAMILY(BrOnNonNull, RefLabelImm)
   FAMILY(Return, NoImm)
+  // adapter.cpp; the trap in control.cpp
+  FAMILY(Adapter, InstanceImm)
+  FAMILY(Adapter, HandleImm)
+  FAMILY(AdapterUtf8Copy, MemoryCopyImm)
   FAMILY(AdapterTrap, TrapImm)
   // call.cpp
   FAMILY(Call, FuncImm)
@@ -209,6 +213,7 @@ private:
     Value* code;
     Value* vmctx;
   };
+  struct Handles;
 
   template <wasm::Op op> void lower_op();
   void lower_plain(const wasm::OpContext& op);
@@ -263,6 +268,8 @@ private:
   // A memory's or table's number as its address type, in 64 bits and back.
   Value* to_i64(Value* value) { return ir.CreateZExt(value, types.i64); }
   Value* from_i64(Value* value, bool is_64) { return is_64 ? value : ir.CreateTrunc(value, types.i32); }
+
+  Value* instance_record(std::uint32_t instance); // abi::InstanceRecord
 
   // Tables and calls.
   llvm::IRBuilder<> at_entry();

@@ -11,8 +11,6 @@
 
 namespace cusp::compile {
 
-namespace {
-
 abi::ModuleShape shape_of(const wasm::Module& module) {
   abi::ModuleShape shape;
   shape.imported_funcs = module.imported_functions;
@@ -27,19 +25,11 @@ abi::ModuleShape shape_of(const wasm::Module& module) {
   return shape;
 }
 
-} // namespace
-
-Group::Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine, const wasm::Module& wasm_module,
+Group::Group(llvm::Module& to, const llvm::TargetMachine& machine, const wasm::Module& wasm_module,
              const LoweringSettings& lowering_settings)
-    : context(llvm_context), wasm(wasm_module), settings(lowering_settings),
-      module(std::make_unique<llvm::Module>("cusp", llvm_context)), types(llvm_context), tags(llvm_context),
-      layout(shape_of(wasm_module)), debug(*module), target_(*machine.getMCSubtargetInfo()) {
-  module->setTargetTriple(machine.getTargetTriple());
-  module->setDataLayout(machine.createDataLayout());
-  module->setPICLevel(llvm::PICLevel::BigPIC);
-  module->addModuleFlag(llvm::Module::Warning, "Debug Info Version", llvm::DEBUG_METADATA_VERSION);
-  module->addModuleFlag(llvm::Module::Max, "Dwarf Version", 5);
-  debug_file_ = debug.createFile("module" + std::to_string(settings.module_index) + ".wasm", "/");
+    : context(to.getContext()), wasm(wasm_module), settings(lowering_settings), module(&to), types(context),
+      tags(context), layout(shape_of(wasm_module)), debug(to), target_(*machine.getMCSubtargetInfo()) {
+  debug_file_ = debug.createFile("module" + std::to_string(module_number()) + ".wasm", "/");
   debug.createCompileUnit(llvm::DISourceLanguageName(llvm::dwarf::DW_LANG_C11), debug_file_, "cusp",
                           settings.opt_level > 0, "", 0, "", llvm::DICompileUnit::LineTablesOnly);
   debug_type_ = debug.createSubroutineType(debug.getOrCreateTypeArray({}));
@@ -53,6 +43,7 @@ Group::Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine
   hints_ = wasm::read_branch_hints(wasm);
   signatures_.resize(wasm.types.size());
   functions_.resize(wasm.defined_functions());
+  imported_.resize(wasm.imported_functions);
 }
 
 llvm::Type* Group::type(wasm::ValType type) const {
@@ -107,11 +98,7 @@ void Group::set_common_attributes(llvm::Function& function) {
 llvm::Function* Group::function(wasm::FuncIndex func) {
   llvm::Function*& slot = functions_[wasm.defined_index(func).value];
   if (slot) return slot;
-  slot = llvm::Function::Create(signature_of(func).type, llvm::GlobalValue::ExternalLinkage,
-                                function_symbol(settings.module_index, func.value), *module);
-  slot->setCallingConv(convention());
-  set_common_attributes(*slot);
-  slot->addFnAttr(kGuestAttribute);
+  slot = declare_guest(signature_of(func).type, function_symbol(module_number(), func.value));
   slot->setAttributes(
       slot->getAttributes().addParamAttributes(context, 0, llvm::AttrBuilder(context, vmctx_attributes_)));
   return slot;
@@ -119,6 +106,26 @@ llvm::Function* Group::function(wasm::FuncIndex func) {
 
 llvm::CallingConv::ID Group::convention() const {
   return settings.tail_calls ? llvm::CallingConv::Tail : llvm::CallingConv::C;
+}
+
+llvm::Function* Group::declare_guest(llvm::FunctionType* type, const std::string& name) {
+  if (llvm::Function* declared = module->getFunction(name)) return declared;
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, *module);
+  function->setCallingConv(convention());
+  set_common_attributes(*function);
+  function->addFnAttr(kGuestAttribute);
+  return function;
+}
+
+llvm::Function* Group::imported_function(wasm::FuncIndex func) {
+  if (func.value >= settings.import_targets.size() || !settings.import_targets[func.value]) return nullptr;
+  const CallTarget& target = *settings.import_targets[func.value];
+  llvm::Function*& slot = imported_[func.value];
+  if (slot) return slot;
+  slot = declare_guest(signature_of(func).type,
+                       function_symbol(number_in_group(target.module, settings.group_module), target.func.value));
+  called_.push_back(target);
+  return slot;
 }
 
 llvm::Function* Group::make_trampoline(const std::string& name, llvm::FunctionType* type,
@@ -146,6 +153,7 @@ bool Group::has_cpu_feature(const char* name) const { return target_.checkFeatur
 
 llvm::FunctionCallee Group::trap(abi::Trap trap) {
   llvm::Function*& slot = traps_[static_cast<unsigned>(trap)];
+  if (!slot) slot = module->getFunction(trap_symbol(trap));
   if (!slot) {
     auto* type = llvm::FunctionType::get(types.void_, false);
     slot = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, trap_symbol(trap), *module);
@@ -159,7 +167,7 @@ llvm::FunctionCallee Group::trap(abi::Trap trap) {
 }
 
 llvm::DISubprogram* Group::make_subprogram(wasm::FuncIndex func) {
-  const std::string name = function_symbol(settings.module_index, func.value);
+  const std::string name = function_symbol(module_number(), func.value);
   auto flags = llvm::DISubprogram::SPFlagDefinition;
   if (settings.opt_level > 0) flags |= llvm::DISubprogram::SPFlagOptimized;
   return debug.createFunction(debug_file_, name, "", debug_file_, func.value + 1, debug_type_,

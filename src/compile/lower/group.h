@@ -1,6 +1,7 @@
 // One llvm::Module in the making: the functions of one group and declarations of what they call. Everything here is
 // made once per group; function_lowering.h holds what is made once per function. Used by one thread. The wasm::Module
-// must outlive it.
+// must outlive it. Bodies of other wasm modules that are to be inlined have a Group each that writes into the same
+// llvm::Module; what two of them both name is found by its symbol.
 #pragma once
 
 #include <memory>
@@ -26,15 +27,21 @@ struct Signature {
 
 class Group {
 public:
-  Group(llvm::LLVMContext& llvm_context, const llvm::TargetMachine& machine, const wasm::Module& module,
+  Group(llvm::Module& to, const llvm::TargetMachine& machine, const wasm::Module& module,
         const LoweringSettings& settings);
 
+  // The module in symbols.
+  std::uint32_t module_number() const { return number_in_group(settings.module_index, settings.group_module); }
   llvm::Type* type(wasm::ValType type) const;
   const Signature& signature(wasm::TypeIndex type);
   const Signature& signature_of(wasm::FuncIndex func);
 
   // The declaration or definition of a defined function.
   llvm::Function* function(wasm::FuncIndex func);
+  // The function of another module that an import always is; null: that is not known.
+  llvm::Function* imported_function(wasm::FuncIndex func);
+  // Those that were asked for.
+  std::vector<CallTarget> take_called_modules() { return std::exchange(called_, {}); }
   // A C function that calls nothing of the guest's own: trampolines.
   llvm::Function* make_trampoline(const std::string& name, llvm::FunctionType* type, llvm::CallingConv::ID convention);
   // A guest function that only this group has; it calls nothing.
@@ -64,7 +71,7 @@ public:
   llvm::LLVMContext& context;
   const wasm::Module& wasm;
   const LoweringSettings settings;
-  std::unique_ptr<llvm::Module> module;
+  llvm::Module* const module;
   const IrTypes types;
   AccessTags tags;
   const abi::VmLayout layout;
@@ -72,6 +79,7 @@ public:
 
 private:
   void set_common_attributes(llvm::Function& function);
+  llvm::Function* declare_guest(llvm::FunctionType* type, const std::string& name);
 
   const llvm::MCSubtargetInfo& target_;
   std::vector<wasm::BranchHint> hints_;
@@ -81,6 +89,8 @@ private:
   std::vector<std::unique_ptr<Signature>> signatures_; // by TypeIndex, made on demand
   std::vector<llvm::Function*> functions_;             // by DefinedFuncIndex
   llvm::Function* traps_[abi::kTrapCount] = {};
+  std::vector<llvm::Function*> imported_; // by FuncIndex, of imports
+  std::vector<CallTarget> called_;
 };
 
 } // namespace cusp::compile

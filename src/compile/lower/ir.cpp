@@ -12,7 +12,7 @@ IrTypes::IrTypes(llvm::LLVMContext& context)
       f32x4(llvm::FixedVectorType::get(f32, 4)), f64x2(llvm::FixedVectorType::get(f64, 2)), v128(i64x2) {}
 
 AccessTags::AccessTags(llvm::LLVMContext& context) : builder_(context) {
-  root_ = builder_.createTBAARoot("cusp");
+  root_ = builder_.createAnonymousTBAARoot();
   global_ = leaf("global");
   imported_global_ = leaf("imported global");
   table_ = leaf("table");

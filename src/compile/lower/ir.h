@@ -6,7 +6,8 @@
 // one tag. A module's own memories are distinct from each other and from imported ones; two imports may be the same
 // object, so that all imported memories share a tag, and so do imported globals and all table elements. An object has
 // one type for as long as a reference to it lives, so that fields of unrelated structure types are distinct, and so are
-// elements of arrays that are kept in different ways.
+// elements of arrays that are kept in different ways. All of this holds inside a module: each has a root of its own, and what
+// is inlined from another may alias anything.
 #pragma once
 
 #include <llvm/IR/DebugInfoMetadata.h>

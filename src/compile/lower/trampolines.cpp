@@ -22,7 +22,7 @@ void emit_entry_trampoline(Group& group, wasm::TypeIndex type) {
   const IrTypes& types = group.types;
   auto* function_type = llvm::FunctionType::get(types.void_, {types.ptr, types.ptr, types.ptr}, false);
   llvm::Function* function =
-      group.make_trampoline(entry_symbol(group.settings.module_index, type.value), function_type, llvm::CallingConv::C);
+      group.make_trampoline(entry_symbol(group.module_number(), type.value), function_type, llvm::CallingConv::C);
   llvm::IRBuilder<> ir = begin(group, function);
   Value *vmctx = function->getArg(0), *code = function->getArg(1), *values = function->getArg(2);
 
@@ -44,8 +44,8 @@ void emit_entry_trampoline(Group& group, wasm::TypeIndex type) {
 void emit_host_stub(Group& group, wasm::TypeIndex type) {
   const Signature& signature = group.signature(type);
   const IrTypes& types = group.types;
-  llvm::Function* function = group.make_trampoline(host_stub_symbol(group.settings.module_index, type.value),
-                                                   signature.type, group.convention());
+  llvm::Function* function =
+      group.make_trampoline(host_stub_symbol(group.module_number(), type.value), signature.type, group.convention());
   llvm::IRBuilder<> ir = begin(group, function);
   Value* host = function->getArg(0);
   const std::size_t params = signature.type->getNumParams() - 1;
