@@ -38,7 +38,7 @@ def main():
     build = (peers.ROOT / args.build).resolve()
     with peers.scratch() as folder:
         component = compose(build / "cusp", folder)
-        commands = {"cusp": [build / "cusp", "run", "--invoke", "run()", component]}
+        commands = {"cusp": [build / "cusp", "run", "--opt-level", "2", "--invoke", "run()", component]}
         if wasmtime := peers.wasmtime():
             run(wasmtime, "compile", component, "-o", folder / "calls.cwasm")
             commands["wasmtime"] = [wasmtime, "run", "--allow-precompiled", "--invoke", "run()", folder / "calls.cwasm"]

@@ -52,7 +52,8 @@ def components(config, tally, folder):
     if not files:
         tally.skip("WIT of real components", "no shared folder with guests")
     is_component = lambda f: f.read_bytes()[4:8] == b"\x0d\0\x01\0"
-    for file in files + sorted(f for f in config.guests.glob("*.wasm") if is_component(f)):
+    # One written by hand whose exported instance names types that it does not export has no text in WIT.
+    for file in files + sorted(f for f in config.guests.glob("*.wasm") if is_component(f) and f.name != "wasi-service3.wasm"):
         round_trip(config, tally, f"wit {file.name}", file, folder)
 
 

@@ -7,6 +7,7 @@
 namespace cusp::test {
 namespace {
 
+using code::operator+;
 using code::operator+=;
 
 constexpr std::uint32_t kFunctions = 1200;
