@@ -7,10 +7,14 @@ set(_kit ${CMAKE_SOURCE_DIR}/include)
 
 function(cusp_guest_of name wit world)
   set(_out ${CMAKE_BINARY_DIR}/guests/${name})
+  set(_debug -Wl,--strip-debug)
+  if(name MATCHES "^cli-")
+    set(_debug -g) # for source lines in its backtraces
+  endif()
   add_custom_command(OUTPUT ${_out}.wasm
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
     COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti -mexec-model=reactor
-      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} -Wl,--strip-debug -o ${_out}.core.wasm
+      -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} ${_debug} -o ${_out}.core.wasm
     COMMAND ${WASM_TOOLS} component embed ${wit} --world ${world} ${_out}.core.wasm -o ${_out}.embed.wasm
     COMMAND ${WASM_TOOLS} component new ${_out}.embed.wasm -o ${_out}.wasm
     DEPENDS ${ARGN} ${_kit}/cusp/guest/http.hpp ${_kit}/cusp/guest/abi.hpp ${_kit}/cusp/guest/system.hpp ${wit}/world.wit
@@ -33,7 +37,7 @@ function(cusp_core_guest name kind)
   endif()
   add_custom_command(OUTPUT ${_out}.wasm
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/guests
-    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti
+    COMMAND ${GUEST_CLANG} --target=wasm32-wasi -std=c++20 -O2 -g -nostdinc++ -nostdlib++ -fno-exceptions -fno-rtti
       -Wall -Wextra -Werror -Wno-deprecated -I${_kit} ${ARGN} ${_link} -o ${_out}.wasm
     DEPENDS ${ARGN} VERBATIM)
   add_custom_target(guest_${name} DEPENDS ${_out}.wasm)

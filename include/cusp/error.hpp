@@ -66,6 +66,8 @@ struct Frame {
   std::uint32_t function = 0;    ///< index of the function in it
   std::uint32_t wasm_offset = 0; ///< of the operator, in bytes from the start of that module
   std::string name;              ///< of the function; empty: the module has no name for it
+  std::string file{};            ///< of the source; empty: the module has no debug information for the operator
+  std::uint32_t line = 0;        ///< 1-based; 0: not known
 };
 
 struct Error {

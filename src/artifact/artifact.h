@@ -8,6 +8,7 @@
 //   .cusp.traps  trap table (trap_table.h)
 //   .cusp.unwind unwind table (unwind_table.h)
 //   .cusp.names  function names for backtraces, by module and function index
+//   .cusp.lines  source lines for backtraces (line_table.h); empty when no module has debug information
 //   .cusp.image  memory images and data segments; page-aligned in the file so that it can be mapped copy-on-write
 //   .cusp.sum    one checksum over the file's sections; verified on entry into the store and for foreign files
 #pragma once
@@ -66,6 +67,7 @@ struct ArtifactParts {
   std::vector<std::uint8_t> trap_table;                 // trap_table.h
   std::vector<std::uint8_t> unwind_table;               // unwind_table.h
   std::vector<std::vector<std::string>> function_names; // [module][FuncIndex], empty where unknown
+  std::vector<std::uint8_t> line_table;                 // line_table.h
   std::vector<std::uint8_t> image;                      // memory images and data bytes
 };
 
@@ -96,6 +98,7 @@ public:
   std::uint64_t image_file_offset() const { return image_file_offset_; }
   std::span<const std::uint8_t> trap_table() const { return trap_table_; }
   std::span<const std::uint8_t> unwind_table() const { return unwind_table_; }
+  std::span<const std::uint8_t> line_table() const { return line_table_; }
   // Empty when the name is not known.
   std::string_view function_name(std::uint32_t module, std::uint32_t func) const;
   const std::string& name() const { return name_; }
@@ -110,7 +113,7 @@ private:
   std::span<const std::uint8_t> file_;
   std::uint8_t* code_ = nullptr;
   std::uint32_t code_size_ = 0, text_size_ = 0;
-  std::span<const std::uint8_t> image_, trap_table_, unwind_table_, names_;
+  std::span<const std::uint8_t> image_, trap_table_, unwind_table_, line_table_, names_;
   std::uint64_t image_file_offset_ = 0;
 };
 

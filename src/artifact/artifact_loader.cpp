@@ -56,6 +56,7 @@ public:
     out_.trap_table_ = section(Traps);
     out_.unwind_table_ = section(Unwind);
     out_.names_ = section(Names);
+    out_.line_table_ = section(Lines);
     if (auto problem = find_meta_problem(out_.meta_, out_.text_size_, out_.image_.size()); !problem.empty())
       return corrupt(out_.name_, problem);
     return make_executable();

@@ -28,6 +28,7 @@ public:
     put(Traps, SHT_PROGBITS, parts_.trap_table, 8);
     put(Unwind, SHT_PROGBITS, parts_.unwind_table, 8);
     put(Names, SHT_PROGBITS, names_section(), 8);
+    put(Lines, SHT_PROGBITS, parts_.line_table, 8);
     put_symbols();
     put_headers();
     put_sums();

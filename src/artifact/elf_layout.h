@@ -3,7 +3,7 @@
 //   page 0      ELF header, program headers, section headers, section names, .cusp.sum
 //   page 1 …    .text, .rodata, .eh_frame: addresses equal file offsets
 //   page n …    .cusp.image
-//   then        .cusp.key .cusp.meta .cusp.traps .cusp.unwind .cusp.names .symtab .strtab
+//   then        .cusp.key .cusp.meta .cusp.traps .cusp.unwind .cusp.names .cusp.lines .symtab .strtab
 #pragma once
 
 #include <array>
@@ -24,6 +24,7 @@ enum Section : unsigned {
   Traps,
   Unwind,
   Names,
+  Lines,
   Symtab,
   Strtab,
   Shstrtab,
@@ -32,9 +33,9 @@ enum Section : unsigned {
 };
 
 inline constexpr std::array<std::string_view, kSections> kSectionNames = {
-    "",          ".text",      ".rodata",     ".eh_frame",    ".cusp.image",
-    ".cusp.key", ".cusp.meta", ".cusp.traps", ".cusp.unwind", ".cusp.names",
-    ".symtab",   ".strtab",    ".shstrtab",   ".cusp.sum"};
+    "",           ".text",       ".rodata",      ".eh_frame",   ".cusp.image", ".cusp.key",
+    ".cusp.meta", ".cusp.traps", ".cusp.unwind", ".cusp.names", ".cusp.lines", ".symtab",
+    ".strtab",    ".shstrtab",   ".cusp.sum"};
 
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr unsigned kProgramHeaders = 3; // text, rodata, stack

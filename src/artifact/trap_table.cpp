@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "artifact/varint.h"
+
 namespace cusp::artifact {
 
 namespace {
@@ -23,37 +25,6 @@ struct IndexEntry {
   std::uint32_t text_offset, stream_offset;
 };
 
-void put_unsigned(std::vector<std::uint8_t>& out, std::uint32_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<std::uint8_t>(value | 0x80));
-  out.push_back(static_cast<std::uint8_t>(value));
-}
-
-void put_distance(std::vector<std::uint8_t>& out, std::uint32_t from, std::uint32_t to) {
-  auto distance = static_cast<std::int32_t>(to - from);
-  put_unsigned(out, static_cast<std::uint32_t>(distance) << 1 ^ static_cast<std::uint32_t>(distance >> 31));
-}
-
-struct Stream {
-  const std::uint8_t* at;
-  const std::uint8_t* end;
-  bool ok = true;
-  std::uint32_t get() {
-    std::uint32_t value = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-      if (at == end) break;
-      std::uint8_t byte = *at++;
-      value |= static_cast<std::uint32_t>(byte & 0x7f) << (shift & 31);
-      if (byte < 0x80) return value;
-    }
-    ok = false;
-    return 0;
-  }
-  std::uint32_t get_distance(std::uint32_t from) {
-    std::uint32_t coded = get();
-    return from + (coded >> 1 ^ (0 - (coded & 1)));
-  }
-};
-
 // The frames of the site that was decoded or written last, outermost first.
 struct Site {
   std::uint32_t count = 0;
@@ -61,7 +32,7 @@ struct Site {
   GuestFrame innermost() const { return count == 0 ? GuestFrame{} : frames[count - 1]; }
 };
 
-bool read_site(Stream& stream, Site& site) {
+bool read_site(VarintStream& stream, Site& site) {
   std::uint32_t count = stream.get(), shared = stream.get();
   if (!stream.ok || count > kMaxFrames || shared > count || shared > site.count) return false;
   GuestFrame near = site.innermost();
@@ -143,11 +114,11 @@ std::size_t lookup_trap_site(std::span<const std::uint8_t> table, std::uint32_t 
   std::uint32_t stream_end = low < header.blocks ? entry(low).stream_offset : header.stream_size;
   if (stream_end > header.stream_size || block.stream_offset > stream_end) return 0;
   const std::uint8_t* stream_bytes = table.data() + stream_start;
-  Stream stream{stream_bytes + block.stream_offset, stream_bytes + stream_end};
+  VarintStream stream{stream_bytes + block.stream_offset, stream_bytes + stream_end};
   Site site;
   std::uint32_t at = block.text_offset;
   while (stream.at != stream.end) {
-    Stream peek = stream;
+    VarintStream peek = stream;
     at += peek.get();
     if (!peek.ok) return 0;
     if (at > text_offset) break;

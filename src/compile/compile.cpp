@@ -22,6 +22,7 @@
 #include "artifact/compiler_protocol.h"
 #include "artifact/sha256.h"
 #include "compile/adapter/adapters.h"
+#include "compile/dwarf_lines.h"
 #include "compile/group_cache.h"
 #include "compile/import_targets.h"
 #include "compile/linker.h"
@@ -320,6 +321,7 @@ private:
     parts.symbols = symbols(image, parts.function_names);
     parts.trap_table = trap_table(image);
     parts.unwind_table = unwind_table(image);
+    parts.line_table = line_table();
     parts.text_size = image.text_size;
     parts.rodata_offset = image.rodata_offset;
     parts.eh_frame_offset = image.eh_frame_offset;
@@ -351,6 +353,7 @@ private:
                                         const std::vector<std::vector<std::string>>& names) const;
   std::vector<std::uint8_t> trap_table(const LinkedImage& image) const;
   std::vector<std::uint8_t> unwind_table(const LinkedImage& image) const;
+  std::vector<std::uint8_t> line_table() const;
 
   std::span<const std::uint8_t> bytes_;
   const CompileOptions& options_;
@@ -463,6 +466,12 @@ std::vector<std::uint8_t> Compilation::unwind_table(const LinkedImage& image) co
   std::ranges::stable_sort(frames, {}, &artifact::FrameSite::text_offset);
   std::ranges::sort(pads, {}, &artifact::LandingPad::return_address);
   return artifact::write_unwind_table(frames, pads);
+}
+
+std::vector<std::uint8_t> Compilation::line_table() const {
+  std::vector<artifact::ModuleLines> lines;
+  for (std::uint32_t i = 0; i < modules_; ++i) lines.push_back(source_lines(module(i)));
+  return artifact::write_line_table(lines);
 }
 
 } // namespace

@@ -40,9 +40,11 @@ std::string Error::to_string() const {
   std::string text = place.to_string();
   if (backtrace.empty()) return text;
   text += "\nwasm backtrace:";
-  for (std::size_t i = 0; i < backtrace.size(); ++i)
-    text += fmt::format("\n  {:3}: {:#x} - {}", i, backtrace[i].wasm_offset,
-                        backtrace[i].name.empty() ? "<unknown>" : backtrace[i].name);
+  for (std::size_t i = 0; i < backtrace.size(); ++i) {
+    const Frame& frame = backtrace[i];
+    text += fmt::format("\n  {:3}: {:#x} - {}", i, frame.wasm_offset, frame.name.empty() ? "<unknown>" : frame.name);
+    if (frame.line != 0) text += fmt::format(" at {}:{}", frame.file, frame.line);
+  }
   return text;
 }
 
@@ -59,8 +61,11 @@ Error to_public(base::Error error) {
 Error to_public(base::Error error, const runtime::TrapInfo& trap) {
   Error made = to_public(std::move(error));
   made.trap = static_cast<TrapCode>(trap.trap);
-  for (const runtime::BacktraceFrame& frame : trap.backtrace)
-    made.backtrace.push_back({frame.frame.module, frame.frame.func, frame.frame.wasm_offset, frame.function_name});
+  for (const runtime::BacktraceFrame& frame : trap.backtrace) {
+    const artifact::SourceLine source = frame.source();
+    made.backtrace.push_back({frame.frame.module, frame.frame.func, frame.frame.wasm_offset, frame.function_name,
+                              std::string(source.file), source.line});
+  }
   return made;
 }
 

@@ -331,6 +331,10 @@ loop::TimePoint Store::deadline() const {
 
 Execution& Store::execution() { return state_->execution; }
 
+artifact::SourceLine BacktraceFrame::source() const {
+  return artifact::find_source_line(code->artifact().line_table(), frame.module, frame.wasm_offset);
+}
+
 std::string TrapInfo::to_string() const {
   std::string text = "wasm trap: " + message;
   if (!backtrace.empty()) text += "\nwasm backtrace:";
@@ -338,6 +342,8 @@ std::string TrapInfo::to_string() const {
   for (const BacktraceFrame& entry : backtrace) {
     std::string name = entry.function_name.empty() ? fmt::format("function {}", entry.frame.func) : entry.function_name;
     text += fmt::format("\n  {:3}: {:#x} - {}", number++, entry.frame.wasm_offset, name);
+    if (artifact::SourceLine source = entry.source(); source.line != 0)
+      text += fmt::format(" at {}:{}", source.file, source.line);
   }
   return text;
 }

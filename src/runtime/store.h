@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "abi/vm.h"
+#include "artifact/line_table.h"
 #include "artifact/trap_table.h"
 #include "base/result.h"
 #include "loop/event_loop.h"
@@ -25,14 +26,16 @@ namespace cusp::runtime {
 struct BacktraceFrame {
   std::shared_ptr<const Code> code;
   artifact::GuestFrame frame;
-  std::string function_name; // empty: unknown
+  std::string function_name;           // empty: unknown
+  artifact::SourceLine source() const; // points into the artifact
 };
 
 struct TrapInfo {
   abi::Trap trap = abi::Trap::Internal;
   std::string message; // abi::trap_text, or the host function's sentence
   std::vector<BacktraceFrame> backtrace;
-  std::string to_string() const; // several lines, Wasmtime-like: "wasm trap: …\nwasm backtrace:\n  0: 0x1f - name"
+  std::string
+  to_string() const; // several lines, Wasmtime-like: "wasm trap: …\nwasm backtrace:\n  0: 0x1f - name at file.c:12"
 };
 
 // Limits of one store; bytes. The memory limit counts linear memories, tables, exceptions and the heap of objects together.

@@ -28,6 +28,12 @@ def expect(tally, name, result, code=0, stdout=None, contains=(), stderr_contain
     tally.check(name, bad)
 
 
+def source_line(guest, text):
+    """How a backtrace ends that names the line of the guest's source with this text in it."""
+    lines = (ROOT / "tests/guests" / guest).read_text().splitlines()
+    return f"/{guest}:{1 + next(i for i, line in enumerate(lines) if text in line)}\n"
+
+
 def tour(config, tally):
     guest = config.guests / "cli-tour.wasm"
     folder = tempfile.mkdtemp(prefix="cusp-tour-")
@@ -39,14 +45,15 @@ def tour(config, tally):
     expect(tally, "run stderr", run(guest, "stderr"), stdout="", stderr_contains=["to stderr"])
     expect(tally, "run fails", run(guest, "fail"), code=1)
     expect(tally, "run exits", run(guest, "exit"), code=1, stdout="before\n")
-    expect(tally, "run traps", run(guest, "trap"), code=134, stderr_contains=["unreachable", "backtrace"])
+    expect(tally, "run traps", run(guest, "trap"), code=134,
+           stderr_contains=["unreachable", "backtrace", source_line("cli-tour.cpp", "__builtin_trap()")])
     expect(tally, "run sleeps", run(guest, "sleep"), stdout="slept\n")
     expect(tally, "run files", run("--dir", f"{folder}::/data", guest, "files", "/data"),
            stdout="wrote 7\nread content\nno escape\nabsent\n")
     shutil.rmtree(folder)
     math = config.guests / "core-math.wasm"
     expect(tally, "invoke core", run("--invoke", "fib", math, "20"), stdout="6765\n")
-    expect(tally, "invoke core traps", run("--invoke", "divide", math, "1", "0"), code=134, stderr_contains=["integer divide by zero"])
+    expect(tally, "invoke core traps", run("--invoke", "divide", math, "1", "0"), code=134, stderr_contains=["integer divide by zero", source_line("core-math.cpp", "a / b")])
     expect(tally, "invoke core float", run("--invoke", "half", math, "5"), stdout="2.5\n")
     expect(tally, "invoke unknown", run("--invoke", "nothing", math), code=1, stderr_contains=["nothing"])
     expect(tally, "invoke needs numbers", run("--invoke", "fib", math, "many"), code=1, stderr_contains=["many"])
