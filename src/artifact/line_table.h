@@ -27,7 +27,7 @@ struct ModuleLines {
 std::vector<std::uint8_t> write_line_table(std::span<const ModuleLines> modules);
 
 struct SourceLine {
-  std::string_view file; // points into the table
+  std::string_view file;  // points into the table
   std::uint32_t line = 0; // 0: not known
 };
 

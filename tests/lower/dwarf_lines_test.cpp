@@ -41,10 +41,11 @@ Bytes unit(std::uint8_t version, const Bytes& tables, const Bytes& program) {
   return u32(static_cast<std::uint32_t>(content.size())) + content;
 }
 
-const Bytes kTables4 = text("src") + Bytes{0} + text("main.c") + Bytes{0, 0, 0} + text("a.h") + Bytes{1, 0, 0} + Bytes{0};
+const Bytes kTables4 =
+    text("src") + Bytes{0} + text("main.c") + Bytes{0, 0, 0} + text("a.h") + Bytes{1, 0, 0} + Bytes{0};
 // Paths are offsets into .debug_line_str, a file's directory a byte.
-const Bytes kTables5 = Bytes{1, 1, 0x1f, 1} + u32(0) + Bytes{2, 1, 0x1f, 2, 0x0b, 2} + u32(6) + Bytes{0} +
-                      u32(6) + Bytes{0};
+const Bytes kTables5 =
+    Bytes{1, 1, 0x1f, 1} + u32(0) + Bytes{2, 1, 0x1f, 2, 0x0b, 2} + u32(6) + Bytes{0} + u32(6) + Bytes{0};
 const Bytes kLineStr5 = text("/home") + text("lib.c");
 // Line 10 from address 3, line 11 two bytes on, then file 2 at line 12 and the end three bytes on.
 Bytes program(std::uint32_t address) {
