@@ -2,11 +2,11 @@
 // the .def tables, and abi_hash() over them is part of every artifact's key.
 //
 // Calling conventions
-//  guest function      tailcc R f(ptr vmctx, params...). R: see returns_in_registers(); otherwise R is void and result i is
+//  guest function      R f(ptr vmctx, params...): tailcc where the artifact has tail calls or is linkable (artifact.h), else ccc. R: see returns_in_registers(); otherwise R is void and result i is
 //                      at vmctx->results + 16*i (of any VM context: all of one store share the area).
 //  entry trampoline    ccc void entry(ptr vmctx, ptr code, ValRaw* values): loads the parameters of one function type from values[i],
 //                      calls code (a guest function), stores result i to values[i]. One per function type, in the artifact.
-//  host stub           tailcc, like a guest function of its type, but its first argument is a HostFunc*: stores the parameters to a
+//  host stub           like a guest function of its type, but its first argument is a HostFunc*: stores the parameters to a
 //                      ValRaw array on the stack, calls host->function(host, values); non-zero: calls raise_pending through
 //                      host->builtins; otherwise takes the results from values[i]. One per function type of imports.
 //  built-in            ccc, first argument the caller's VmContext.

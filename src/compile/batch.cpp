@@ -49,18 +49,7 @@ private:
 
 Result<std::vector<std::uint8_t>> compile_request(const artifact::CompileRequest& request,
                                                   std::span<const std::uint8_t> module, int in, int out) {
-  CompileOptions options;
-  options.opt_level = request.opt_level;
-  options.bounds = request.bounds;
-  options.target_cpu = request.target_cpu;
-  options.threads = request.threads;
-  auto features = wasm::Features::from_bits(request.features);
-  if (!features) return base::fail(ErrorCode::InvalidArgument, "a feature that is not for input was asked for");
-  options.features = *features;
-  options.deterministic_simd = request.deterministic_simd;
-  options.canonical_nans = request.canonical_nans;
-  options.fuel = request.fuel;
-  options.linkable = request.linkable;
+  CompileOptions options{request, {}, nullptr};
   ClientCache cache(in, out);
   if (request.cache_groups) options.cache = &cache;
   std::uint32_t last_percent = ~0u;

@@ -48,18 +48,6 @@ constexpr std::uint64_t kHugeBody = 1 << 20;
 // Bodies of other modules that a group is offered for inlining: of an adapter, of what is no adapter, and together.
 constexpr std::uint64_t kInlinedAdapter = 4 << 10, kInlinedCallee = 256, kInlinedBytes = 64 << 10;
 
-artifact::CompileRequest request_of(const CompileOptions& options) {
-  return {.opt_level = options.opt_level,
-          .bounds = options.bounds,
-          .target_cpu = options.target_cpu,
-          .threads = options.threads,
-          .features = options.features.bits(),
-          .deterministic_simd = options.deterministic_simd,
-          .canonical_nans = options.canonical_nans,
-          .fuel = options.fuel,
-          .linkable = options.linkable};
-}
-
 enum class WorkKind : std::uint8_t { TrapStubs, Trampolines, Functions };
 
 struct Work {
@@ -74,6 +62,9 @@ public:
   Compilation(std::span<const std::uint8_t> bytes, const CompileOptions& options) : bytes_(bytes), options_(options) {}
 
   Result<std::vector<std::uint8_t>> run() {
+    auto features = wasm::Features::from_bits(options_.features);
+    if (!features) return fail(ErrorCode::InvalidArgument, "a feature that is not for input was asked for");
+    features_ = *features;
     initialise_llvm();
     target_ = CUSP_TRY(make_target(options_.target_cpu));
     CUSP_TRY(read_input());
@@ -91,11 +82,11 @@ private:
 
   Result<void> read_input() {
     if (component::is_component(bytes_)) {
-      component_ = CUSP_TRY(component::link_component(bytes_, options_.features));
+      component_ = CUSP_TRY(component::link_component(bytes_, features_));
       CUSP_TRY(add_adapters(*component_, adapter_bytes_));
       modules_ = static_cast<std::uint32_t>(component_->modules.size());
     } else {
-      core_ = CUSP_TRY(wasm::read_module(bytes_, options_.features));
+      core_ = CUSP_TRY(wasm::read_module(bytes_, features_));
       modules_ = 1;
     }
     return {};
@@ -131,7 +122,7 @@ private:
     if (options_.cache == nullptr) return {};
     const std::string settings =
         fmt::format("{:x} {:x} {} {} {} {}", artifact::compiler_build(), abi::abi_hash(),
-                    artifact::settings_text(request_of(options_)), target_.cpu, target_.feature_string, tail_calls_);
+                    artifact::settings_text(options_), target_.cpu, target_.feature_string, tail_calls_);
     std::vector<GroupKeys> modules;
     for (std::uint32_t i = 0; i < modules_; ++i) modules.emplace_back(module(i), targets_[i], settings);
     std::vector<artifact::Sha256> keys;
@@ -302,7 +293,7 @@ private:
     parts.key = {.module_hash = artifact::sha256(bytes_),
                  .abi_hash = abi::abi_hash(),
                  .compiler_build = artifact::compiler_build(),
-                 .settings = artifact::settings_text(request_of(options_)),
+                 .settings = artifact::settings_text(options_),
                  .cpu = target_.cpu,
                  .cpu_features = target_.features};
     for (std::uint32_t i = 0; i < modules_; ++i) {
@@ -357,6 +348,7 @@ private:
 
   std::span<const std::uint8_t> bytes_;
   const CompileOptions& options_;
+  wasm::Features features_;
   Target target_;
   std::optional<wasm::Module> core_;
   std::deque<std::vector<std::uint8_t>> adapter_bytes_;

@@ -1,18 +1,16 @@
 // Bytes in, artifact out. The whole compile line: decode, validate and lower in one pass, optimise, link, write.
-// Pure: reads no file, knows no cache; the same input and options give the same bytes.
+// Pure: reads no file; the same input and options give the same bytes.
 // Thread-safe; uses up to `threads` threads of its own for code generation.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "artifact/module_meta.h"
+#include "artifact/compiler_protocol.h"
 #include "artifact/sha256.h"
 #include "base/result.h"
-#include "wasm/features.h"
 
 namespace cusp::compile {
 
@@ -26,15 +24,9 @@ public:
   virtual void keep(const artifact::Sha256& key, std::span<const std::uint8_t> bytes) = 0;
 };
 
-struct CompileOptions {
-  unsigned opt_level = 2; // 0, 1 or 2
-  artifact::BoundsMode bounds = artifact::BoundsMode::Guard;
-  std::string target_cpu = "native"; // "native", or an LLVM CPU name such as "x86-64-v3"
-  unsigned threads = 0;              // 0: as many as the machine has
-  wasm::Features features{};
-  bool deterministic_simd = false, canonical_nans = false, fuel = false, linkable = false; // artifact::CompileRequest
-  std::function<void(std::uint32_t done, std::uint32_t total)>
-      progress; // functions; called from any thread, one at a time
+struct CompileOptions : artifact::CompileRequest {
+  // Of functions. Called from any thread, one at a time.
+  std::function<void(std::uint32_t done, std::uint32_t total)> progress;
   GroupCache* cache = nullptr;
 };
 

@@ -266,53 +266,50 @@ void Mover::cases(const Place& from, const Place& to, ValType type, const TypeDe
 
 // --- handles
 
-void Mover::own(const Place& from, const Place& to, std::uint32_t resource) {
-  const component::ResourceIndex index(resource);
-  Local handle = code_.local(FlatType::I32), rep = code_.local(FlatType::I64);
+// What the handle in `from` stands for: compiled code's own way (`op`), else the assist's, which traps where there is nothing.
+void Mover::take_representation(const Place& from, Op op, Assist::Kind otherwise, std::uint32_t resource, Local handle,
+                                Local rep) {
   get_word(from, 0);
   code_.tee(handle);
-  code_.op(Op::AdapterTake, {from_.instance.value, resource});
+  code_.op(op, {from_.instance.value, resource});
   code_.tee(rep);
   code_.i64(~std::uint64_t{0}), code_.op(Op::I64Eq);
   code_.begin(Op::If);
-  code_.get(handle), code_.call(assist_(Assist::Kind::Take, from_.instance, index)), code_.set(rep);
+  code_.get(handle), code_.call(assist_(otherwise, from_.instance, component::ResourceIndex(resource))), code_.set(rep);
   code_.end();
-  code_.get(rep);
-  code_.op(Op::AdapterOwn, {to_.instance.value, resource});
+}
+
+// A handle of the receiver's for it, the same two ways.
+void Mover::make_handle(Op op, Assist::Kind otherwise, std::uint32_t resource, Local rep, Local handle) {
+  code_.op(op, {to_.instance.value, resource});
   code_.tee(handle);
   code_.op(Op::I32Eqz);
   code_.begin(Op::If);
-  code_.get(rep), code_.call(assist_(Assist::Kind::Own, to_.instance, index)), code_.set(handle);
+  code_.get(rep), code_.call(assist_(otherwise, to_.instance, component::ResourceIndex(resource))), code_.set(handle);
   code_.end();
+}
+
+void Mover::own(const Place& from, const Place& to, std::uint32_t resource) {
+  Local handle = code_.local(FlatType::I32), rep = code_.local(FlatType::I64);
+  take_representation(from, Op::AdapterTake, Assist::Kind::Take, resource, handle, rep);
+  code_.get(rep);
+  make_handle(Op::AdapterOwn, Assist::Kind::Own, resource, rep, handle);
   put_word(to, 0, handle);
   code_.give_back(handle), code_.give_back(rep);
 }
 
 // A component that implements the resource knows it by its representation. The handle stays in its local until it is given back.
 void Mover::borrow(const Place& from, const Place& to, std::uint32_t resource) {
-  const component::ResourceIndex index(resource);
   const component::Resource& definition = plan_.resources[resource];
   Local handle = code_.new_local(FlatType::I32), rep = code_.local(FlatType::I64), word = code_.local(FlatType::I32);
-  get_word(from, 0);
-  code_.tee(handle);
-  code_.op(Op::AdapterLend, {from_.instance.value, resource});
-  code_.tee(rep);
-  code_.i64(~std::uint64_t{0}), code_.op(Op::I64Eq);
-  code_.begin(Op::If);
-  code_.get(handle), code_.call(assist_(Assist::Kind::Lend, from_.instance, index)), code_.set(rep);
-  code_.end();
+  take_representation(from, Op::AdapterLend, Assist::Kind::Lend, resource, handle, rep);
   lent_.push_back({handle, resource});
   code_.get(rep);
   if (!definition.imported && definition.instance == to_.instance) {
     code_.op(Op::I32WrapI64), code_.set(word);
   } else {
     lowered_borrows_ = true;
-    code_.op(Op::AdapterBorrow, {to_.instance.value, resource});
-    code_.tee(word);
-    code_.op(Op::I32Eqz);
-    code_.begin(Op::If);
-    code_.get(rep), code_.call(assist_(Assist::Kind::Borrow, to_.instance, index)), code_.set(word);
-    code_.end();
+    make_handle(Op::AdapterBorrow, Assist::Kind::Borrow, resource, rep, word);
   }
   put_word(to, 0, word);
   code_.give_back(rep), code_.give_back(word);

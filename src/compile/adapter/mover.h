@@ -74,6 +74,9 @@ private:
   void fields(const Place& from, const Place& to, const component::TypeDef& def);
   void fixed_list(const Place& from, const Place& to, const component::TypeDef& def);
   void cases(const Place& from, const Place& to, component::ValType type, const component::TypeDef& def);
+  void take_representation(const Place& from, Op op, component::Assist::Kind otherwise, std::uint32_t resource,
+                           Local handle, Local rep);
+  void make_handle(Op op, component::Assist::Kind otherwise, std::uint32_t resource, Local rep, Local handle);
   void own(const Place& from, const Place& to, std::uint32_t resource);
   void borrow(const Place& from, const Place& to, std::uint32_t resource);
   void string(const Place& from, const Place& to);
