@@ -5,7 +5,9 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,8 @@ namespace cusp::prepare {
 using base::ErrorCode;
 
 namespace {
+
+constexpr int kEndingMs = 2000; // for a process that has closed its pipe to be gone
 
 // What the options name, then $CUSP_COMPILE, then beside this program, then the PATH (an empty directory part lets posix_spawnp look there).
 Result<std::string> find_compiler(const std::string& wanted) {
@@ -117,7 +121,10 @@ base::Error CompilerProcess::ended_early(const base::Error& error) {
                                    static_cast<double>(options_.time_limit.count()) / 1000),
             .file = {}};
   }
-  usleep(20'000); // a process that closed its pipe is about to end: its reason is worth a moment
+  // A process that closed its pipe is about to end: its reason is worth a moment.
+  base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd ending{process.get(), POLLIN, 0};
+  (void)poll(&ending, 1, kEndingMs);
   return {.code = ErrorCode::Compile,
           .message = fmt::format("the compiler ended without an answer{}: {}", end(), error.message),
           .file = {}};
