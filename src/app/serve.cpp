@@ -78,7 +78,6 @@ public:
   Result<int> run(std::shared_ptr<const runtime::Code> code) {
     std::signal(SIGPIPE, SIG_IGN);
     CUSP_TRY(runtime::initialize());
-    if (better_) std::signal(SIGCHLD, SIG_IGN); // the process that makes it leaves nothing to wait for
     auto program = CUSP_TRY(make_program(std::move(code), options_));
     service_.config = CUSP_TRY(make_config(options_.grants, wasi::IoMode::Pool));
     service_.options = &options_;
@@ -86,6 +85,7 @@ public:
     service_.blocking = &blocking_;
     loop_ = CUSP_TRY(loop::EventLoop::create(&blocking_));
     CUSP_TRY(open(std::move(program)));
+    if (better_) std::signal(SIGCHLD, SIG_IGN); // the process that makes it leaves nothing to wait for
     CUSP_TRY(lock_in());
     if (Result<void> started = start_workers(); !started) {
       for (auto& worker : workers_) worker->drain(loop::Clock::now());

@@ -174,7 +174,7 @@ def suite_program(config, tally, folder, wasm):
         if "sockets" in spec.get("proposals", []) or wasm.stem.startswith("sockets-"):
             options += ["--net", "all"]
         command = [config.cusp, "serve" if serves else "run", "--opt-level", config.opt_level, *options]
-        command += ["--addr", f"127.0.0.1:{port}", "--workers", "1"] if serves else ["--argv0", wasm.name]
+        command += ["--addr", f"127.0.0.1:{port}", "--workers", "1", *config.sandbox] if serves else ["--argv0", wasm.name]
         program = Program(config, [*command, wasm, *start.get("args", [])], serves)
         try:
             if serves:
@@ -320,7 +320,7 @@ def pipe_case(config, case, base):
 def proxy_case(config, case, base, folder, substitute):
     port = free_port()
     reuse = case.get("options", {}).get("max_instance_reuse_count")
-    command = [config.cusp, "serve", "--opt-level", config.opt_level, "--addr", f"127.0.0.1:{port}", "--workers", "1", *options_of(config, case, folder, substitute)]
+    command = [config.cusp, "serve", "--opt-level", config.opt_level, "--addr", f"127.0.0.1:{port}", "--workers", "1", *config.sandbox, *options_of(config, case, folder, substitute)]
     command += ["--reuse", reuse] if reuse else []
     # Files: nobody reads along, and a pipe would fill.
     with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:

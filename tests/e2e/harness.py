@@ -22,6 +22,8 @@ class Config:
         self.cusp = self.build / "cusp"
         self.guests = (ROOT / (args.guests or f"{args.build}/guests")).resolve()
         self.sanitized = args.sanitized
+        # The leak check at a server's end starts a process, which a server that has locked itself in may not.
+        self.sandbox = ["--sandbox", "off" if self.sanitized else "require"]
         self.opt_level = str(args.opt_level)
         self.minutes = args.minutes
         self.only = args.only
@@ -70,7 +72,7 @@ class Server:
         self.log_path = tempfile.mktemp(prefix="cusp-log-")
         self.log = open(self.log_path, "w+")
         command = [config.cusp, "serve", "--addr", f"127.0.0.1:{self.port}", "--opt-level", config.opt_level,
-                   "--sandbox", "off" if config.sanitized else "require", *map(str, options), str(app)]
+                   *config.sandbox, *map(str, options), str(app)]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=env or config.env)
 
     def __enter__(self):
