@@ -19,7 +19,7 @@
 #include "lower/module_bytes.h"
 #include "prepare/prepare.h"
 #include "wasi/http/server_exchange.h"
-#include "wasi/http/types.h"
+#include "wasi/http/service.h"
 
 namespace {
 
@@ -147,14 +147,12 @@ void cycle(const std::string& name, const std::shared_ptr<const runtime::Code>& 
 
 // --- whole requests
 
-using Handle = void(canon::Own<wasi::IncomingRequest>, canon::Own<wasi::ResponseOutparam>);
-
 // Answers one way or another, and notes how long the parts took.
 class Answering final : public http::Handler {
 public:
   enum class Way { Native, Kept, Fresh };
   Answering(Way way, std::shared_ptr<const canon::ComponentCode> code)
-      : way_(way), handle_(must(code->find_export<Handle>("wasi:http/incoming-handler@0.2.12", "handle"), "handler")),
+      : way_(way), handle_(must(code->find_export<wasi::IncomingHandle>(wasi::kIncomingHandler, "handle"), "handler")),
         pool_(std::move(code)) {
     config_ = must(app::make_config({}, wasi::IoMode::Pool), "config");
   }
@@ -173,13 +171,11 @@ public:
     wasi::Stdio stdio;
     context.config = config_.get();
     context.stdio = &stdio;
-    context.exchange = &exchange;
+    wasi::Answering answering(context, exchange);
     if (!lease_) lease_ = must(pool_.acquire(&context), "acquire");
     (*lease_)->set_host(&context);
     const auto acquired = Clock::now();
-    must((*lease_)->call(handle_, canon::make_own<wasi::IncomingRequest>(exchange),
-                         canon::make_own<wasi::ResponseOutparam>(exchange)),
-         "handle");
+    must(wasi::answer(**lease_, handle_, exchange), "handle");
     (void)exchange.conclude();
     const auto concluded = Clock::now();
     if (way_ == Way::Fresh) lease_.reset();
@@ -191,7 +187,7 @@ public:
 
 private:
   Way way_;
-  canon::TypedExport<Handle> handle_;
+  canon::TypedExport<wasi::IncomingHandle> handle_;
   canon::InstancePool pool_;
   std::optional<canon::InstancePool::Lease> lease_;
   std::shared_ptr<const wasi::Config> config_;
